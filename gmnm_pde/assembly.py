@@ -1,0 +1,206 @@
+"""Residual rows and their Jacobian, for any problem and any network.
+
+A block is one equation, condition or set of measurements at its points. Its residual is a
+pointwise function r of the derivatives D_alpha of the unknowns, so by the chain rule
+
+    d r / d theta = sum_alpha  diag(dr/dD_alpha)  dD_alpha/dtheta .
+
+The first factor comes from automatic differentiation of the pointwise residual, in which no
+network occurs; the second from the network. Methods see rows and Jacobians only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.fields import Jet, Orders, Residual
+from gmnm_pde.networks.base import LinearOutputNetwork, Network
+from gmnm_pde.problem import Problem
+
+Kind = Literal["equation", "condition", "integral", "data"]
+Key = tuple[str, Orders]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one kind.
+
+    Arguments:
+        label: how a person wrote the equation or condition.
+        residual: pointwise.
+        points: (n, d).
+        weights: (n,), multiply the rows; 1 / the size that a residual of order one has there.
+        normals: (n, d), on a boundary.
+        average: (rows, n); combines the points to fewer rows (a quadrature), None for a row a point.
+        offset: subtracted from the combined rows (the value of an integral).
+    """
+
+    kind: Kind
+    label: str
+    residual: Residual
+    points: Tensor
+    weights: Tensor
+    normals: Tensor | None = None
+    average: Tensor | None = None
+    offset: float = 0.0
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Block:
+        """The block on a device in a dtype."""
+        moved = {
+            name: None if value is None else value.to(device=device, dtype=dtype)
+            for name, value in (
+                ("points", self.points), ("weights", self.weights),
+                ("normals", self.normals), ("average", self.average),
+            )
+        }  # fmt: skip
+        return replace(self, **moved)  # type: ignore[arg-type]
+
+    def combine(self, rows: Tensor) -> Tensor:
+        """Apply the weights and, for an integral, the quadrature."""
+        weighted = rows * (self.weights if rows.ndim == 1 else self.weights[:, None])
+        return weighted if self.average is None else self.average @ weighted
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """A block's residual around a state u0, r(u) = sum_alpha a_alpha D_alpha u - target.
+
+    residual: r(u0); coefficients: a_alpha = dr/dD_alpha at u0; target: sum_alpha a_alpha D_alpha u0
+    - r(u0), which for a linear equation is its right-hand side, whatever u0. Each (n,).
+    """
+
+    residual: Tensor
+    coefficients: dict[Key, Tensor]
+    target: Tensor
+
+
+def linearise(problem: Problem, block: Block, values: Callable[[str, Orders], Tensor]) -> Linearised:
+    """r and dr/dD_alpha where the derivatives of the unknowns have the given values."""
+    jet = problem.jet(
+        block.points, lambda name, orders: values(name, orders).detach().requires_grad_(), block.normals
+    )
+    with torch.enable_grad():
+        residual = block.residual(jet)
+    keys = list(jet.leaves)
+    if not residual.requires_grad:
+        return Linearised(residual, {}, -residual)
+    gradients = torch.autograd.grad(residual.sum(), [jet.leaves[key] for key in keys], allow_unused=True)
+    coefficients = {
+        key: gradient for key, gradient in zip(keys, gradients, strict=True) if gradient is not None
+    }
+    target = -residual.detach()
+    for key, a in coefficients.items():
+        target = target + a * jet.leaves[key].detach()
+    return Linearised(residual.detach(), coefficients, target)
+
+
+def at_zero(problem: Problem, block: Block) -> Linearised:
+    """The residual of u = 0: for a linear equation r = sum a_alpha D_alpha u - f, these are -f and a_alpha."""
+    zero = block.points.new_zeros(block.points.shape[0])
+    return linearise(problem, block, lambda name, orders: zero)
+
+
+def at_network(problem: Problem, block: Block, network: Network) -> Linearised:
+    """The residual of a network's output."""
+    return linearise(problem, block, lazy_values(problem, network, block.points))
+
+
+def lazy_values(
+    problem: Problem, network: Network, points: Tensor
+) -> Callable[[str, Orders], Tensor]:
+    """Derivatives of a network's outputs at points, evaluated as they are asked for."""
+
+    def values(name: str, orders: Orders) -> Tensor:
+        with torch.no_grad():
+            outputs = network.derivatives(points, [orders])[orders]
+        return outputs[:, problem.unknowns.index(name)]
+
+    return values
+
+
+def weight_rows(
+    problem: Problem, block: Block, lin: Linearised, network: LinearOutputNetwork
+) -> Tensor:
+    """Rows of d r / d(output weights), (rows, k * m), unknown by unknown."""
+    orders = {alpha for _, alpha in lin.coefficients}
+    with torch.no_grad():
+        features = network.feature_derivatives(block.points, orders)
+    columns = []
+    for name in problem.unknowns:
+        terms = [(a, features[alpha]) for (other, alpha), a in lin.coefficients.items() if other == name]
+        columns.append(_combination(terms, block, network))
+    return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
+
+
+def _combination(
+    terms: Sequence[tuple[Tensor, Tensor]], block: Block, network: LinearOutputNetwork
+) -> Tensor:
+    """sum_alpha a_alpha D_alpha, (n, k)."""
+    if not terms:
+        return block.points.new_zeros(block.points.shape[0], network.output_weights.shape[0])
+    total = terms[0][0][:, None] * terms[0][1]
+    for a, feature in terms[1:]:
+        total.addcmul_(a[:, None], feature)
+    return total
+
+
+def parameter_rows(
+    problem: Problem, block: Block, lin: Linearised, network: Network, names: Sequence[str]
+) -> Tensor:
+    """Rows of d r / d(named parameters), (rows, p)."""
+    orders = {alpha for _, alpha in lin.coefficients}
+    with torch.no_grad():
+        jacobians = network.parameter_jacobian(block.points, orders, names)
+    total = sum(
+        a[:, None] * jacobians[alpha][:, problem.unknowns.index(name)]
+        for (name, alpha), a in lin.coefficients.items()
+    )
+    return block.combine(total)  # type: ignore[arg-type]
+
+
+def target_rows(block: Block, lin: Linearised) -> Tensor:
+    """What the weight rows times the output weights should be, (rows,)."""
+    return block.combine(lin.target) + block.offset
+
+
+def residual_rows(block: Block, lin: Linearised) -> Tensor:
+    """The weighted residual of a block, (rows,)."""
+    return block.combine(lin.residual) - block.offset
+
+
+def is_linear(problem: Problem, block: Block) -> bool:
+    """Whether the residual is affine in the unknowns: its coefficients do not depend on them."""
+    probe = replace(block, **_first_points(block, 16))
+    generator = torch.Generator().manual_seed(0)
+
+    def random_values(name: str, orders: Orders) -> Tensor:
+        return torch.randn(probe.points.shape[0], generator=generator, dtype=torch.float64).to(probe.points)
+
+    here, there = at_zero(problem, probe), linearise(problem, probe, random_values)
+    keys = {*here.coefficients, *there.coefficients}
+    zero = probe.points.new_zeros(probe.points.shape[0])
+    return all(
+        torch.allclose(
+            here.coefficients.get(key, zero), there.coefficients.get(key, zero), rtol=1e-10, atol=0.0
+        )
+        for key in keys
+    )
+
+
+def _first_points(block: Block, count: int) -> dict[str, Tensor | None]:
+    return {
+        "points": block.points[:count],
+        "weights": block.weights[:count],
+        "normals": None if block.normals is None else block.normals[:count],
+        "average": None,
+    }
+
+
+def solution_jet(problem: Problem, network: Network, points: Tensor, normals: Tensor | None = None) -> Jet:
+    """A jet of a network's outputs."""
+    return problem.jet(points, lazy_values(problem, network, points), normals)

@@ -1,0 +1,142 @@
+"""Equations and conditions linearised at points, without any network.
+
+    r(x, D) = sum_alpha a_alpha(x) D_alpha + r_0(x)
+
+where D_alpha are the unknowns and their derivatives. The coefficients say everything the checks
+ask: the order, whether the residual is linear, its principal symbol, which conditions agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.assembly import Block, Key, linearise
+from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.problem import Problem
+
+
+@dataclass(frozen=True)
+class LinearForm:
+    """A residual at n points.
+
+    Arguments:
+        coefficients: a_alpha, (n,) each, by (unknown, orders); only those not zero everywhere.
+        known: r_0, (n,).
+        linear: whether a_alpha and r_0 do not depend on the state.
+    """
+
+    coefficients: dict[Key, Tensor]
+    known: Tensor
+    linear: bool
+
+    @property
+    def order(self) -> int:
+        """The highest derivative with a coefficient."""
+        return max((sum(orders) for _, orders in self.coefficients), default=0)
+
+    @property
+    def unknowns(self) -> set[str]:
+        """The unknowns that matter."""
+        return {name for name, _ in self.coefficients}
+
+    def size(self) -> Tensor:
+        """sum |a_alpha| + |r_0|, (n,): not finite where anything in the residual is not."""
+        total = self.known.abs()
+        for value in self.coefficients.values():
+            total = total + value.abs()
+        return total
+
+
+def linear_form(
+    problem: Problem,
+    residual: Residual,
+    points: Tensor,
+    normals: Tensor | None = None,
+    sign: float = 1.0,
+) -> LinearForm:
+    """A residual linearised about a random state, and a second one to see whether it is linear.
+
+    Arguments:
+        sign: of the state that the coefficients are taken at.
+    """
+    block = Block("equation", "", residual, points, points.new_ones(len(points)), normals)
+    # Of opposite signs, because |u| and max(u, 0) are linear on either side alone.
+    first = _expansion(problem, block, sign, 1)
+    second = _expansion(problem, block, -sign, 2)
+    scale = max((float(a.abs().max()) for a in first[0].values() if len(a)), default=0.0)
+    linear = first[0].keys() == second[0].keys() and all(
+        _agree(first[0][key], second[0][key], scale) for key in first[0]
+    )
+    linear = linear and _agree(first[1], second[1], scale)
+    kept = {key: a for key, a in first[0].items() if not bool((a == 0.0).all())}
+    return LinearForm(kept, first[1], linear)
+
+
+def _expansion(
+    problem: Problem, block: Block, sign: float, seed: int
+) -> tuple[dict[Key, Tensor], Tensor]:
+    """The coefficients and r_0 at a random state."""
+    generator = torch.Generator().manual_seed(seed)
+    state: dict[Key, Tensor] = {}
+
+    def values(name: str, orders: Orders) -> Tensor:
+        # Of one sign and away from zero, so that logarithms, roots and quotients have a value.
+        random = torch.rand(len(block.points), generator=generator, dtype=torch.float64)
+        state[name, orders] = sign * (0.5 + random).to(block.points)
+        return state[name, orders]
+
+    form = linearise(problem, block, values)
+    known = form.residual.detach()
+    for key, a in form.coefficients.items():
+        known = known - a * state[key]
+    return form.coefficients, known
+
+
+def _agree(first: Tensor, second: Tensor, scale: float) -> bool:
+    size = max(scale, float(first.abs().nan_to_num(0.0).max()) if len(first) else 0.0)
+    return torch.allclose(first, second, rtol=1e-10, atol=1e-11 * size, equal_nan=True)
+
+
+def size_function(problem: Problem, residual: Residual) -> Callable[[Tensor], Tensor]:
+    """Points (n, d) -> (n,), not finite where the residual's coefficients are not.
+
+    A nonlinear residual may have no value for some states, as log(u) for u < 0: it counts as
+    finite where it is for u > 0 or for u < 0.
+    """
+
+    @torch.enable_grad()
+    def size(points: Tensor) -> Tensor:
+        first = linear_form(problem, residual, points).size()
+        if bool(first.isfinite().all()):
+            return first
+        second = linear_form(problem, residual, points, sign=-1.0).size()
+        return torch.where(first.isfinite(), first, second)
+
+    return size
+
+
+def symbol(form: LinearForm, unknown: str, order: int, directions: Tensor) -> Tensor:
+    """sum over |alpha| = order of a_alpha(x) xi^alpha: (n points, k directions)."""
+    total = form.known.new_zeros(len(form.known), len(directions))
+    for (name, orders), a in form.coefficients.items():
+        if name == unknown and sum(orders) == order:
+            power = directions.pow(directions.new_tensor(orders)).prod(1)
+            total = total + a[:, None] * power
+    return total
+
+
+def directions(dimension: int) -> Tensor:
+    """Unit vectors spread over half the sphere, (k, d)."""
+    if dimension == 1:
+        return torch.ones(1, 1, dtype=torch.float64)
+    if dimension == 2:
+        angle = torch.arange(90, dtype=torch.float64) * (torch.pi / 90)
+        return torch.stack([angle.cos(), angle.sin()], dim=1)
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(400, dimension, generator=generator, dtype=torch.float64)
+    vectors = torch.cat([vectors, torch.eye(dimension, dtype=torch.float64)])
+    return vectors / vectors.norm(dim=1, keepdim=True)

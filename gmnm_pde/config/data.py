@@ -1,0 +1,111 @@
+"""Measurements from a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from gmnm_pde.errors import InputError, suggest
+from gmnm_pde.problem import Data
+
+
+def read_data(path: Path, coordinates: Sequence[str], unknowns: Sequence[str]) -> Data:
+    """The rows of a CSV file whose columns are named after coordinates and unknowns.
+
+    Arguments:
+        path: comma-separated, with one line of names first.
+        coordinates, unknowns: every one of them needs a column.
+
+    Raises:
+        InputError: no such file, a column that is missing, unknown or twice there, no row, or a
+            value that is not a finite number, with its line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.reader(stream)
+            header = [name.strip() for name in next(rows, [])]
+            _check_header(header, (*coordinates, *unknowns), path)
+            table = _numbers(rows, header, path)
+    except OSError as error:
+        raise InputError(
+            f"the data file cannot be read: {error.strerror or error}.",
+            mend="The path is relative to the problem file.",
+            file=path,
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"the data file is not CSV text: {error}.", mend="Save it as UTF-8 CSV.", file=path
+        ) from None
+    if not table:
+        raise InputError(
+            "the data file holds no rows.",
+            mend="Add one row for each measurement.",
+            file=path,
+        )
+    values = torch.tensor(table, dtype=torch.float64)
+    columns = {name: values[:, index] for index, name in enumerate(header)}
+    return Data(
+        points=torch.stack([columns[name] for name in coordinates], dim=1),
+        values=torch.stack([columns[name] for name in unknowns], dim=1),
+        label=path.name,
+    )
+
+
+def _check_header(header: list[str], expected: Sequence[str], path: Path) -> None:
+    for name in header:
+        if header.count(name) > 1:
+            raise InputError(
+                f"the column {name!r} is there twice.", mend="Rename one.", file=path, line=1
+            )
+    missing = [name for name in expected if name not in header]
+    if missing:
+        found = ", ".join(header) if any(header) else "none"
+        raise InputError(
+            f"the column {missing[0]!r} is missing; the first line names {found}.",
+            mend=f"Name one column for each of {', '.join(expected)}.",
+            file=path,
+            line=1,
+        )
+    for name in header:
+        if name not in expected:
+            raise InputError(
+                f"the column {name!r} is neither a coordinate nor an unknown.",
+                mend=f"Remove it. {suggest(name, expected)}",
+                file=path,
+                line=1,
+            )
+
+
+def _numbers(rows: Iterable[list[str]], header: list[str], path: Path) -> list[list[float]]:
+    table = []
+    for line, row in enumerate(rows, start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(header):
+            raise InputError(
+                f"{len(row)} values where {len(header)} columns are named.",
+                mend="Separate values by commas, numbers with a decimal point.",
+                file=path,
+                line=line,
+            )
+        table.append([_number(cell, header[i], path, line) for i, cell in enumerate(row)])
+    return table
+
+
+def _number(cell: str, column: str, path: Path, line: int) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(
+            f"column {column!r} holds {cell.strip()[:40]!r}, which is not a finite number.",
+            mend="Correct the value or remove the row.",
+            file=path,
+            line=line,
+        )
+    return value

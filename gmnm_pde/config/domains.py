@@ -1,0 +1,137 @@
+"""The ``domain:`` section as a :class:`Domain`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from gmnm_pde.config import schema
+from gmnm_pde.config.source import KeyPath, Source
+from gmnm_pde.errors import InputError, suggest
+from gmnm_pde.expressions import constant
+from gmnm_pde.geometry import (
+    Ball,
+    Box,
+    Difference,
+    Disk,
+    Domain,
+    Ellipse,
+    Intersection,
+    Interval,
+    Polygon,
+    Rectangle,
+    Union,
+)
+
+Result = TypeVar("Result")
+
+_COMBINE: dict[str, Callable[..., Domain]] = {
+    "union": Union,
+    "intersection": Intersection,
+    "difference": Difference,
+}
+
+
+class DomainReader:
+    """Builds domains whose numbers may be constant expressions of the parameters.
+
+    Arguments:
+        source: says where values stand.
+        coordinates: of the problem, in order.
+        parameters: by name.
+    """
+
+    def __init__(
+        self, source: Source, coordinates: Sequence[str], parameters: Mapping[str, float]
+    ) -> None:
+        self._source = source
+        self._coordinates = tuple(coordinates)
+        self._parameters = parameters
+
+    def read(self, model: schema.Domain, path: KeyPath = ("domain",)) -> Domain:
+        """The domain. Raises InputError with its line and key."""
+        (kind,) = model.model_fields_set
+        path = (*path, kind)
+        build = getattr(model, kind)
+        try:
+            return self._build(kind, build, path)
+        except InputError as error:
+            raise self._source.place(path).locate(error) from None
+
+    def _build(self, kind: str, given: Any, path: KeyPath) -> Domain:
+        match given:
+            case [schema.Domain(), *_]:
+                domains = [self.read(item, (*path, index)) for index, item in enumerate(given)]
+                return _COMBINE[kind](*domains)
+            case dict():
+                bounds = self._bounds(kind, given, path)
+                return Rectangle(*bounds) if kind == "rectangle" else Box(tuple(bounds))
+            case schema.Disk(center=center, radius=radius):
+                middle = self.numbers(center, (*path, "center"))
+                size = self.number(radius, (*path, "radius"))
+                if kind == "disk":
+                    return Disk(self._pair("a disk", middle, (*path, "center")), size)
+                return Ball(middle, size)
+            case schema.Ellipse(center=center, semiaxes=semiaxes):
+                middle = self.numbers(center, (*path, "center"))
+                axes = self.numbers(semiaxes, (*path, "semiaxes"))
+                return Ellipse(
+                    self._pair("an ellipse", middle, (*path, "center")),
+                    self._pair("an ellipse", axes, (*path, "semiaxes")),
+                )
+            case [list(), *_] if kind == "polygon":
+                vertices = [self.numbers(item, (*path, i)) for i, item in enumerate(given)]
+                for index, vertex in enumerate(vertices):
+                    self._pair("a vertex", vertex, (*path, index))
+                return Polygon(vertices)  # type: ignore[arg-type]
+            case [] if kind == "polygon":
+                return Polygon(())
+            case list():
+                return Interval(*self.numbers(given, path))
+        raise TypeError(f"{kind} holds a {type(given).__name__}")
+
+    def _bounds(
+        self, kind: str, given: dict[str, list[object]], path: KeyPath
+    ) -> list[tuple[float, float]]:
+        for name in given:
+            if name not in self._coordinates:
+                place = self._source.place((*path, name))
+                raise place.error(
+                    f"{name!r} is not a coordinate.", suggest(name, self._coordinates)
+                )
+        missing = [name for name in self._coordinates if name not in given]
+        if missing:
+            place = self._source.place(path)
+            raise place.error(
+                f"the {kind} has no bounds for {', '.join(missing)}.",
+                f"Add `{missing[0]}: [0, 1]`, or remove it from `coordinates`.",
+            )
+        if kind == "rectangle" and len(given) != 2:
+            raise self._source.place(path).error(
+                f"a rectangle has 2 coordinates, not {len(given)}.", "Write `box:` instead."
+            )
+        ends = [self.numbers(given[name], (*path, name)) for name in self._coordinates]
+        return [(low, high) for low, high in ends]
+
+    def _pair(self, what: str, numbers: Sequence[float], path: KeyPath) -> tuple[float, float]:
+        if len(numbers) != 2:
+            raise self._source.place(path).error(
+                f"{what} has 2 coordinates, not {len(numbers)}.", "Write two numbers."
+            )
+        return numbers[0], numbers[1]
+
+    def numbers(self, values: Sequence[object], path: KeyPath) -> tuple[float, ...]:
+        """Constant expressions as floats."""
+        return tuple(self.number(value, (*path, index)) for index, value in enumerate(values))
+
+    def number(self, value: object, path: KeyPath) -> float:
+        """One constant expression as a float."""
+        return located(self._source, path, lambda: constant(value, self._parameters))  # type: ignore[arg-type]
+
+
+def located(source: Source, path: KeyPath, make: Callable[[], Result]) -> Result:
+    """What a function makes; its errors get their place in the file."""
+    try:
+        return make()
+    except InputError as error:
+        raise source.place(path).locate(error) from None

@@ -1,0 +1,225 @@
+"""What a problem file may hold, before any expression in it is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+MAXIMUM_TEXT = 10_000
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, and nothing is converted behind a person's back."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def number(value: Any) -> Any:
+    """A number, or the text of a constant expression."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a number or a constant expression, not {shown(value)}.")
+    return value
+
+
+def expression(value: Any) -> Any:
+    """The text of an expression; a lone number is one as well."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected an expression, not {shown(value)}.")
+    return value if isinstance(value, str) else repr(value)
+
+
+def positions(value: Any) -> Any:
+    """What ``at`` may be: a name, a list of names, or the coordinates of a point."""
+    if isinstance(value, str) and value:
+        return value
+    entries = value if isinstance(value, list) else [value]
+    plain = all(isinstance(e, int | float | str) and not isinstance(e, bool) for e in entries)
+    if entries and plain:
+        return entries
+    raise ValueError(
+        f"expected a side such as `left`, a list of sides or a point's coordinates, "
+        f"not {shown(value)}."
+    )
+
+
+def letters_or_list(value: Any) -> Any:
+    """``xy`` as well as ``[x, y]``."""
+    return list(value) if isinstance(value, str) and value.isalpha() else value
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a message, cut short."""
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _letter(name: str) -> str:
+    if len(name) != 1 or not (name.isascii() and name.isalpha()):
+        raise ValueError(f"expected a single letter, not {name!r}.")
+    return name
+
+
+def _coordinate(name: str) -> str:
+    if name == "t":
+        raise ValueError("time (`t`) is not supported in this version: steady problems only.")
+    return name
+
+
+def _text_size(text: str) -> str:
+    if len(text) > MAXIMUM_TEXT:
+        raise ValueError(f"the text has {len(text):,} characters; {MAXIMUM_TEXT:,} are allowed.")
+    return text
+
+
+Letter = Annotated[str, AfterValidator(_letter)]
+Coordinate = Annotated[str, AfterValidator(_letter), AfterValidator(_coordinate)]
+Number = Annotated[Any, BeforeValidator(number)]
+Expression = Annotated[str, AfterValidator(_text_size), BeforeValidator(expression)]
+Text = Annotated[str, AfterValidator(_text_size)]
+Ends = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Point = Annotated[list[Number], Field(min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=80)]
+
+
+class Disk(Strict):
+    """``{center: [0, 0], radius: 1}``, a ball in any number of dimensions."""
+
+    center: Point
+    radius: Number
+
+
+class Ellipse(Strict):
+    """``{center: [0, 0], semiaxes: [2, 1]}``."""
+
+    center: Point
+    semiaxes: Point
+
+
+class Domain(Strict):
+    """One shape, given by its only key."""
+
+    interval: Ends | None = None
+    rectangle: dict[str, Ends] | None = None
+    box: dict[str, Ends] | None = None
+    disk: Disk | None = None
+    ball: Disk | None = None
+    ellipse: Ellipse | None = None
+    polygon: Annotated[list[Point], Field(max_length=1000)] | None = None
+    union: Annotated[list[Domain], Field(min_length=2, max_length=50)] | None = None
+    intersection: Annotated[list[Domain], Field(min_length=2, max_length=50)] | None = None
+    difference: Annotated[list[Domain], Field(min_length=2, max_length=50)] | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Domain:
+        given = sorted(self.model_fields_set)
+        if len(given) != 1 or getattr(self, given[0]) is None:
+            raise ValueError(
+                "expected one shape, such as `interval: [0, 1]`"
+                + (f", not {' and '.join(given)}." if given else ".")
+            )
+        return self
+
+
+class Condition(Strict):
+    """``{at: left, equation: u = 0}`` or ``{integral: u, equals: 0}``."""
+
+    at: Annotated[Any, BeforeValidator(positions)] = None
+    equation: Expression | None = None
+    where: Expression | None = None
+    integral: Expression | None = None
+    equals: Number = 0
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Condition:
+        given = self.model_fields_set
+        if "integral" in given and not given <= {"integral", "equals"}:
+            raise ValueError(
+                "an integral condition has the keys `integral` and `equals` only; "
+                f"{', '.join(sorted(given - {'integral', 'equals'}))} must go."
+            )
+        if "integral" not in given and "equals" in given:
+            raise ValueError("`equals` belongs to `integral`; write `equation: u = 0`.")
+        if "integral" not in given and not {"at", "equation"} <= given:
+            missing = " and ".join(f"`{key}`" for key in ("at", "equation") if key not in given)
+            raise ValueError(
+                f"{missing} is missing; write for example {{at: boundary, equation: u = 0}}."
+            )
+        return self
+
+
+class Data(Strict):
+    """Measurements, in columns named after coordinates and unknowns."""
+
+    file: Text
+
+
+class Sampling(Strict):
+    """How many collocation points, chosen how."""
+
+    interior: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    boundary: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    sampler: Text | None = None
+
+
+class FiniteDifference(Strict):
+    """A finite-difference reference on a grid of ``points`` in each direction."""
+
+    points: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    order: int | None = None
+
+
+class Reference(Strict):
+    """What the solution is compared with."""
+
+    exact: dict[str, Expression] | None = None
+    finite_difference: FiniteDifference | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Reference:
+        given = [name for name in sorted(self.model_fields_set) if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "expected one reference, `exact: {u: ...}` or `finite_difference: {points: 201}`"
+                + (f", not {' and '.join(given)}." if given else ".")
+            )
+        return self
+
+
+class ProblemFile(Strict):
+    """The whole file."""
+
+    name: Name
+    description: Text = ""
+    coordinates: Annotated[list[Coordinate], Field(min_length=1), BeforeValidator(letters_or_list)]
+    unknowns: Annotated[list[Letter], Field(min_length=1), BeforeValidator(letters_or_list)]
+    parameters: dict[str, Number] = {}
+    definitions: dict[str, Expression] = {}
+    domain: Domain
+    equations: list[Expression] = []
+    conditions: list[Condition] = []
+    data: Data | None = None
+    sampling: Sampling | None = None
+    reference: Reference | None = None
+    solver: Any = None
+
+
+class RecipeFile(Strict):
+    """A recipe; the options of networks and methods belong to these."""
+
+    name: Name | None = None
+    description: Text = ""
+    network: dict[str, Any]
+    methods: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    sampling: Sampling | None = None
+    rtol: Annotated[float, Field(gt=0, lt=1)] | None = None

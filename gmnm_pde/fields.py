@@ -1,0 +1,223 @@
+"""The unknowns and their derivatives at a set of points.
+
+A residual is a pointwise function of the coordinates and of some derivatives of the unknowns,
+
+    r(x, u, u_x, u_xx, ...) = 0 .
+
+A :class:`Jet` hands a residual these values and remembers which derivatives it asked for, so
+nothing has to be declared: the assembly learns the order of an equation by evaluating it once.
+A :class:`Field` is one unknown of a jet as a person writes it, ``u``, ``u.x``, ``u.xx``, ``u.n``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.errors import InputError, suggest
+
+Orders = tuple[int, ...]
+"""A multi-index: how often each coordinate is differentiated, ``(2, 0)`` for u_xx of (x, y)."""
+
+Residual = Callable[["Jet"], Tensor]
+"""A pointwise residual: a jet at n points -> (n,)."""
+
+
+class Jet:
+    """Values and derivatives of the unknowns at n points, fetched when first asked for.
+
+    Arguments:
+        coordinates: their names, one for each column of ``points``.
+        unknowns: their names.
+        points: (n, d).
+        values: ``(unknown, orders) -> (n,)``, called at most once for each pair.
+        normals: (n, d) outward unit normals, on a boundary only.
+    """
+
+    def __init__(
+        self,
+        coordinates: Sequence[str],
+        unknowns: Sequence[str],
+        points: Tensor,
+        values: Callable[[str, Orders], Tensor],
+        normals: Tensor | None = None,
+    ) -> None:
+        self.coordinates = tuple(coordinates)
+        self.unknowns = tuple(unknowns)
+        self.points = points
+        self.normals = normals
+        self.leaves: dict[tuple[str, Orders], Tensor] = {}
+        self._values = values
+
+    def derivative(self, unknown: str, orders: Orders) -> Tensor:
+        """D^orders of an unknown, (n,)."""
+        key = (unknown, orders)
+        if key not in self.leaves:
+            self.leaves[key] = self._values(unknown, orders)
+        return self.leaves[key]
+
+    def coordinate(self, name: str) -> Tensor:
+        """One coordinate of every point, (n,)."""
+        return self.points[:, self.coordinates.index(name)]
+
+    def normal(self, name: str) -> Tensor:
+        """One component of the outward normal, (n,)."""
+        if self.normals is None:
+            raise InputError(
+                "an outward normal was asked for inside the domain.",
+                mend="Normals (u_n, u.n) exist in conditions on the boundary only.",
+            )
+        return self.normals[:, self.coordinates.index(name)]
+
+    def normal_derivative(self, unknown: str) -> Tensor:
+        """du/dn = n . grad u, (n,)."""
+        terms = [
+            self.normal(name) * self.derivative(unknown, unit_orders(self.coordinates, name))
+            for name in self.coordinates
+        ]
+        return torch.stack(terms).sum(0)
+
+
+class Field:
+    """One unknown of a jet. Behaves as the (n,) tensor of its values in arithmetic and in torch
+    functions; its attributes are derivatives: ``u.x``, ``u.xy``, ``u.xx``, ``u.n``."""
+
+    __slots__ = ("_jet", "_name")
+
+    def __init__(self, jet: Jet, name: str) -> None:
+        self._jet = jet
+        self._name = name
+
+    @property
+    def value(self) -> Tensor:
+        """The unknown itself, (n,)."""
+        return self._jet.derivative(self._name, (0,) * len(self._jet.coordinates))
+
+    def __getattr__(self, letters: str) -> Tensor:
+        if letters.startswith("_"):
+            raise AttributeError(letters)
+        if letters == "n" and "n" not in self._jet.coordinates:
+            return self._jet.normal_derivative(self._name)
+        return self._jet.derivative(
+            self._name, orders_of(letters, self._jet.coordinates, self._name)
+        )
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        plain = [_value(argument) for argument in args]
+        return func(*plain, **{key: _value(item) for key, item in (kwargs or {}).items()})
+
+    def __add__(self, other: Any) -> Tensor:
+        return self.value + _value(other)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return self.value - _value(other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _value(other) - self.value
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self.value * _value(other)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return self.value / _value(other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _value(other) / self.value
+
+    def __pow__(self, other: Any) -> Tensor:
+        return self.value ** _value(other)
+
+    def __neg__(self) -> Tensor:
+        return -self.value
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+def _value(item: Any) -> Any:
+    if isinstance(item, Field):
+        return item.value
+    if isinstance(item, list | tuple):
+        return type(item)(_value(part) for part in item)
+    return item
+
+
+def orders_of(letters: str, coordinates: Sequence[str], unknown: str = "u") -> Orders:
+    """``"xxy"`` -> ``(2, 1)`` for coordinates (x, y).
+
+    Raises:
+        InputError: a letter that is no coordinate.
+    """
+    for letter in letters:
+        if letter not in coordinates:
+            raise InputError(
+                f"derivative {unknown}_{letters}: {letter!r} is not a coordinate.",
+                mend=suggest(letter, coordinates),
+            )
+    return tuple(letters.count(name) for name in coordinates)
+
+
+def unit_orders(coordinates: Sequence[str], name: str) -> Orders:
+    """The multi-index of one first derivative."""
+    return tuple(int(name == other) for other in coordinates)
+
+
+def bind(
+    function: Callable[..., Any], coordinates: Sequence[str], unknowns: Sequence[str]
+) -> Residual:
+    """A residual from a person's function, whose arguments are matched by name.
+
+    ``lambda u, x, y: u.xx + u.yy`` gets the field u and the coordinates x, y; in conditions
+    ``nx``, ``ny`` are the components of the outward normal. An argument left out is not passed.
+    A function whose one argument is called ``jet`` is a residual already.
+
+    Raises:
+        InputError: an argument that names neither an unknown, a coordinate nor a normal.
+    """
+    normals = {f"n{name}": name for name in coordinates}
+    # An unknown name with a default is the person's own business: ``lambda u, x, k=2.0: ...``.
+    known = {*coordinates, *unknowns, *(f"n{name}" for name in coordinates)}
+    names = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name in known or parameter.default is inspect.Parameter.empty
+    ]
+    if names == ["jet"]:
+        return function
+    for name in names:
+        if name not in (*coordinates, *unknowns, *normals):
+            raise InputError(
+                f"the residual's argument {name!r} is neither an unknown nor a coordinate.",
+                mend=suggest(name, [*coordinates, *unknowns, *normals]),
+            )
+
+    def residual(jet: Jet) -> Tensor:
+        arguments: dict[str, Any] = {}
+        for name in names:
+            if name in unknowns:
+                arguments[name] = Field(jet, name)
+            elif name in coordinates:
+                arguments[name] = jet.coordinate(name)
+            else:
+                arguments[name] = jet.normal(normals[name])
+        return as_column(function(**arguments), jet)
+
+    return residual
+
+
+def as_column(value: Any, jet: Jet) -> Tensor:
+    """A number, a field or a tensor as the (n,) tensor of a pointwise value."""
+    value = _value(value)
+    value = torch.as_tensor(value, dtype=jet.points.dtype, device=jet.points.device)
+    return value.expand(jet.points.shape[0])

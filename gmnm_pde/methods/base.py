@@ -1,0 +1,124 @@
+"""The Method contract: four steps, with the state passed in and returned.
+
+    state = start(setting);  while not decide(setting, state):  state = step(setting, state)
+
+then ``finish``. There is one loop, in :mod:`gmnm_pde.solve`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+import torch
+
+from gmnm_pde.networks import Network, NetworkSpec
+from gmnm_pde.problem import Problem, Sampling
+
+
+class _Movable(Protocol):
+    def to(self, *, device: torch.device, dtype: torch.dtype) -> Any: ...
+
+
+Placeable = TypeVar("Placeable", bound=_Movable)
+
+Status = Literal["converged", "stopped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything a method is given and does not change.
+
+    Arguments:
+        rtol: relative L2 error asked for, None for as small as possible.
+        deadline: ``time.perf_counter()`` at which to stop.
+        max_units: largest network allowed.
+        constants_free: constants satisfy every homogeneous equation and condition (a pure Neumann
+            problem), so the mean has to be fixed.
+    """
+
+    problem: Problem
+    network: NetworkSpec
+    sampling: Sampling
+    rtol: float | None = None
+    max_units: int = 5000
+    time_limit: float = 60.0
+    started: float = field(default_factory=time.perf_counter)
+    seed: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float64
+    constants_free: bool = False
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the solve."""
+        return time.perf_counter() - self.started
+
+
+    def placed(self, item: Placeable) -> Placeable:
+        """A tensor, network or block on the device and in the dtype of this solve."""
+        moved: Placeable = item.to(device=self.device, dtype=self.dtype)
+        return moved
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the history: the state after a step. Errors are relative L2, None if unknown."""
+
+    step: int
+    units: int
+    parameters: int
+    points: int
+    residual_rms: float
+    boundary_rms: float
+    estimated_error: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why a method ended."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True)
+class State:
+    """What a method has reached.
+
+    Arguments:
+        network: the best network so far, None before the first step.
+        estimated_error: relative L2, one an unknown; empty if there is no estimate.
+        records: the history.
+        memory: the method's own, not looked at by others.
+    """
+
+    network: Network | None = None
+    estimated_error: Mapping[str, float] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+    notes: tuple[str, ...] = ()
+    memory: Any = None
+
+
+class Method(ABC):
+    """A way to find a network's parameters. Concrete methods are frozen dataclasses of options."""
+
+    @abstractmethod
+    def start(self, setting: Setting, network: Network | None) -> State:
+        """The state before the first step; ``network`` is what an earlier method left."""
+
+    @abstractmethod
+    def step(self, setting: Setting, state: State) -> State:
+        """One step: one level of a growing network, or one iteration."""
+
+    @abstractmethod
+    def decide(self, setting: Setting, state: State) -> Outcome | None:
+        """Whether to stop, and why."""
+
+    def finish(self, setting: Setting, state: State, outcome: Outcome) -> State:
+        """Last touches."""
+        return state

@@ -1,0 +1,214 @@
+"""The output weights of a network by linear least squares: exact for a linear problem, Newton's
+method on the true residual otherwise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.assembly import (
+    Block,
+    Linearised,
+    at_network,
+    at_zero,
+    residual_rows,
+    target_rows,
+    weight_rows,
+)
+from gmnm_pde.linalg import RIDGE, factor
+from gmnm_pde.networks import LinearOutputNetwork
+from gmnm_pde.problem import Problem
+
+RIDGES = (RIDGE, 1e-12, 1e-9, 1e-6, 1e-3)
+"""Dampings that are tried, weakest first."""
+
+OVERFIT = 20.0
+"""A stronger damping is tried where points never used miss by this much more than the points used."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a solve for the weights left.
+
+    Arguments:
+        residual: root mean square of the weighted rows that were fitted.
+        checked: weighted rows of the check blocks, one tensor a block.
+        imbalance: the constant that had to be added to the equations for a solution to exist; None
+            unless constants are free.
+        ridge: the damping that was used.
+        iterations: of Newton's method.
+    """
+
+    residual: float
+    checked: tuple[Tensor, ...]
+    imbalance: float | None = None
+    ridge: float = RIDGE
+    iterations: int = 1
+
+
+@dataclass(frozen=True)
+class System:
+    """Rows and right-hand side for the output weights, unknown by unknown.
+
+    Arguments:
+        sizes: rows of each block.
+    """
+
+    rows: Tensor
+    target: Tensor
+    sizes: tuple[int, ...]
+
+
+def assemble(
+    problem: Problem,
+    network: LinearOutputNetwork,
+    blocks: Sequence[Block],
+    lins: Sequence[Linearised],
+    constants_free: bool = False,
+) -> System:
+    """The system of all blocks.
+
+    With ``constants_free`` one more column, a constant source, absorbs what the equations and the
+    fluxes do not balance: the problem is solvable only if it comes out as zero.
+    """
+    pairs = list(zip(blocks, lins, strict=True))
+    rows = torch.cat([weight_rows(problem, block, lin, network) for block, lin in pairs])
+    targets = [target_rows(block, lin) for block, lin in pairs]
+    sizes = tuple(len(target) for target in targets)
+    if constants_free:
+        source = [
+            block.weights if block.kind == "equation" else block.weights.new_zeros(size)
+            for block, size in zip(blocks, sizes, strict=True)
+        ]
+        rows = torch.cat([rows, torch.cat(source)[:, None]], dim=1)
+    return System(rows, torch.cat(targets), sizes)
+
+
+def fit_linear(
+    problem: Problem,
+    network: LinearOutputNetwork,
+    blocks: Sequence[Block],
+    check: Sequence[Block] = (),
+    *,
+    constants_free: bool = False,
+) -> Fit:
+    """Set the output weights that minimise the weighted residual of a linear problem."""
+    system, checks = (
+        assemble(problem, network, some, [at_zero(problem, b) for b in some], constants_free)
+        if some
+        else None
+        for some in (blocks, check)
+    )
+    assert system is not None
+    x, fit = damped(system, checks)
+    if constants_free:
+        fit = Fit(fit.residual, fit.checked, x[-1].item(), fit.ridge)
+        x = x[:-1]
+    _set(network, x)
+    return fit
+
+
+def damped(system: System, check: System | None) -> tuple[Tensor, Fit]:
+    """Least squares with the damping that does best at points never used.
+
+    Directions that the points hardly see cost nothing there and anything between them. As long as
+    the solution is resolved there are none and the weakest damping is the best.
+    """
+    factored = factor(system.rows, system.target)
+    count = len(system.target) ** 0.5
+    best: tuple[float, Tensor, Fit] | None = None
+    for ridge in RIDGES:
+        x = factored.solve(ridge)
+        residual = factored.residual(x) / count
+        if check is None:
+            return x, Fit(residual, (), ridge=ridge)
+        missed = check.rows @ x - check.target
+        size = missed.square().mean().sqrt().item()
+        if best is not None and not size < best[0]:
+            break
+        best = (size, x, Fit(residual, tuple(missed.split(check.sizes)), ridge=ridge))
+        if size <= OVERFIT * residual + 1e-14 * check.target.abs().max().item():
+            break
+    assert best is not None
+    return best[1], best[2]
+
+
+def fit_newton(
+    problem: Problem,
+    network: LinearOutputNetwork,
+    blocks: Sequence[Block],
+    check: Sequence[Block] = (),
+    *,
+    iterations: int = 30,
+) -> Fit:
+    """Newton's method on the output weights, each step one least-squares solve.
+
+    A step that raises the loss is halved until it does not; the iteration ends when the loss stops
+    falling.
+    """
+    lins = [at_network(problem, block, network) for block in blocks]
+    loss = _loss(blocks, lins)
+    for iteration in range(1, iterations + 1):
+        before = _flat(network)
+        seen = [at_network(problem, block, network) for block in check]
+        checks = assemble(problem, network, check, seen) if check else None
+        after, fit = damped(assemble(problem, network, blocks, lins), checks)
+        step = 1.0
+        while True:
+            _set(network, before + step * (after - before))
+            lins = [at_network(problem, block, network) for block in blocks]
+            tried = _loss(blocks, lins)
+            if tried < loss or step < 1e-4:
+                break
+            step /= 2
+        if not tried < loss:
+            _set(network, before)
+            break
+        stalled = tried > 0.99 * loss
+        loss = tried
+        if stalled:
+            break
+    return Fit(loss, checked_rows(problem, network, check), ridge=fit.ridge, iterations=iteration)
+
+
+def checked_rows(
+    problem: Problem, network: LinearOutputNetwork, check: Sequence[Block]
+) -> tuple[Tensor, ...]:
+    """Weighted residual of a network's output, one tensor a block."""
+    return tuple(residual_rows(block, at_network(problem, block, network)) for block in check)
+
+
+def evaluate(network: LinearOutputNetwork, points: Tensor) -> Tensor:
+    """A network's outputs without a gradient, (n, m)."""
+    with torch.no_grad():
+        values: Tensor = network(points)
+    return values
+
+
+def unweighted_rms(rows: Sequence[Tensor], blocks: Sequence[Block], kinds: tuple[str, ...]) -> float:
+    """Root mean square of the residuals of some kinds of blocks; nan if there are none."""
+    chosen = [
+        row / block.weights
+        for row, block in zip(rows, blocks, strict=True)
+        if block.kind in kinds and block.average is None
+    ]
+    return torch.cat(chosen).square().mean().sqrt().item() if chosen else math.nan
+
+
+def _loss(blocks: Sequence[Block], lins: Sequence[Linearised]) -> float:
+    """Root mean square of the weighted residual; infinite where it is not a number."""
+    rows = torch.cat([residual_rows(b, lin) for b, lin in zip(blocks, lins, strict=True)])
+    value = rows.square().mean().sqrt().item()
+    return value if value == value else float("inf")
+
+
+def _flat(network: LinearOutputNetwork) -> Tensor:
+    return network.output_weights.detach().T.reshape(-1)
+
+
+def _set(network: LinearOutputNetwork, x: Tensor) -> None:
+    network.set_output_weights(x.reshape(network.n_outputs, -1).T)

@@ -1,0 +1,238 @@
+"""The run folder: what was asked, what came out, and what it ran on.
+
+    problem.yaml solver.yaml      as resolved; both load again
+    metrics.json history.csv      the figures, and how they came about
+    solution.*                    the solution itself and for ParaView; no pickle
+    manifest.json                 versions, seed, device, threads, commit, command
+    *.png                         pictures
+
+Nothing is written anywhere else, and the folder is made only when everything was validated.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gmnm_pde import __version__
+from gmnm_pde.config import ProblemFile, dump, problem_text, recipe_data
+from gmnm_pde.errors import InputError
+from gmnm_pde.recipe import Recipe
+from gmnm_pde.solution import Solution
+
+MANIFEST = "manifest.json"
+SOLUTION = "solution"
+
+_PICTURES = ("solution.png", "error.png", "convergence.png", "solution.vtu")
+"""Drawn last: those of an earlier run in the same folder would be wrong until then."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that this run may write to.
+
+    Arguments:
+        path: the folder.
+        created: the folders that were made for it, the outermost first.
+    """
+
+    path: Path
+    created: tuple[Path, ...] = ()
+
+    def discard(self) -> None:
+        """Remove again what was made, as far as it is still empty."""
+        for folder in reversed(self.created):
+            if any(folder.iterdir()):
+                return
+            folder.rmdir()
+
+
+def default_folder(name: str) -> Path:
+    """``runs/NAME-TIME`` in the current directory, not yet there."""
+    stem = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path, number = stem, 1
+    while path.exists():
+        number += 1
+        path = stem.with_name(f"{stem.name}-{number}")
+    return path
+
+
+def open_run(path: Path) -> RunFolder:
+    """Make the folder, or take one that is empty or holds an earlier run.
+
+    Raises:
+        InputError: it cannot be made or written, or holds something else.
+    """
+    missing = [path, *path.parents]
+    created = tuple(reversed([folder for folder in missing if not folder.exists()]))
+    try:
+        if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+            raise InputError(
+                f"the folder {str(path)!r} holds files that are no run of this program.",
+                mend="Give --out a new folder.",
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        for folder in reversed([folder for folder in created if folder.is_dir()]):
+            folder.rmdir()
+        raise InputError(
+            f"the run folder {str(path)!r} cannot be written: {error.strerror or error}.",
+            mend="Give --out a folder that you may write to.",
+        ) from None
+    return RunFolder(path, created)
+
+
+@contextmanager
+def writing(folder: RunFolder) -> Iterator[None]:
+    """Turns a full disk, or a folder that went away, into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the run folder {str(folder.path)!r} cannot be written: {error.strerror or error}.",
+            mend="Give --out a folder with enough room.",
+        ) from None
+
+
+def write_inputs(folder: RunFolder, file: ProblemFile, recipe: Recipe) -> None:
+    """problem.yaml and solver.yaml as resolved, with the measurements beside them."""
+    for stale in _PICTURES:
+        (folder.path / stale).unlink(missing_ok=True)
+    data = file.data_file
+    name = None if data is None else f"data{data.suffix}"
+    if data is not None and name is not None and data.resolve() != (folder.path / name).resolve():
+        shutil.copyfile(data, folder.path / name)
+    _write(folder.path / "problem.yaml", problem_text(file, name))
+    _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
+
+
+def write_solution(folder: RunFolder, solution: Solution, command: Sequence[str]) -> None:
+    """Figures, history, manifest and the solution."""
+    _write_json(folder.path / "metrics.json", solution.metrics())
+    write_history(folder.path / "history.csv", solution.history)
+    _write_json(folder.path / MANIFEST, manifest(solution, command))
+    solution.save(folder.path / SOLUTION)
+
+
+def write_pictures(folder: RunFolder, solution: Solution) -> None:
+    """The pictures, and the field for ParaView."""
+    from gmnm_pde.report import write_pictures, write_vtu
+
+    write_pictures(solution, folder.path)
+    write_vtu(solution, folder.path / f"{SOLUTION}.vtu")
+
+
+def write_history(path: Path, records: Sequence[Any]) -> None:
+    """One row a step; an empty cell where there is no figure."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        for index, record in enumerate(records):
+            values = dataclasses.asdict(record)
+            if index == 0:
+                rows.writerow(values)
+            rows.writerow(["" if _missing(value) else value for value in values.values()])
+
+
+def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
+    """What the run can be repeated with."""
+    import torch
+
+    packages = ("torch", "numpy", "scipy")
+    return {
+        "command": list(command),
+        "version": __version__,
+        "commit": _commit(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "device": str(solution.device),
+        "dtype": str(solution.dtype),
+        "threads": torch.get_num_threads(),
+        "seed": solution.seed,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this runs from, None for an installed copy."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+def _finite(value: Any) -> Any:
+    """A figure that does not exist is null: JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if _missing(value) else value
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    _write(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def command_line(arguments: Sequence[str] | None = None) -> list[str]:
+    """The command as typed, without the path of the program."""
+    given = sys.argv if arguments is None else ["gmnm-pde", *arguments]
+    return [Path(given[0]).name, *given[1:]]
+
+
+def redraw(path: Path) -> list[Path]:
+    """Draw the pictures of a run folder again.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: no run folder, or one without a solution.
+    """
+    from gmnm_pde.solution import load
+
+    if not (path / MANIFEST).is_file():
+        raise InputError(
+            "this is no run folder: it holds no manifest.json.",
+            mend="Name a folder that `gmnm-pde solve` wrote.",
+            file=path,
+        )
+    before = {item: item.stat().st_mtime_ns for item in path.iterdir()}
+    write_pictures(RunFolder(path), load(path / SOLUTION))
+    return sorted(item for item in path.iterdir() if before.get(item) != item.stat().st_mtime_ns)

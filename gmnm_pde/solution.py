@@ -1,0 +1,334 @@
+"""The one result object: the solution as a function, its errors, how it was found, why it ended."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmnm_pde.errors import InputError
+from gmnm_pde.fields import orders_of
+from gmnm_pde.methods.base import Record, Status
+from gmnm_pde.networks import NETWORKS, Network
+from gmnm_pde.problem import Problem, ReferenceValues
+
+Points = TypeVar("Points", Tensor, np.ndarray)
+
+ERROR_POINTS = 4000
+"""Points on which errors are measured; no solver uses them."""
+
+ERROR_SEED = 202_511
+"""Their seed, apart from every seed that a solve derives from its own."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors against a reference, on points that the solve never used.
+
+    Arguments:
+        relative_l2: |u - reference| / |reference|, one an unknown.
+        max_error: the largest |u - reference| over the largest |reference|.
+        reference: its kind.
+        own_error: of the reference itself, 0 for an exact one.
+        up_to_constant: the mean difference was taken off (a pure Neumann problem).
+    """
+
+    relative_l2: Mapping[str, float]
+    max_error: Mapping[str, float]
+    reference: str
+    own_error: Mapping[str, float]
+    up_to_constant: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A solved problem.
+
+    ``solution(points)`` evaluates it, (n, d) -> (n, unknowns); numpy in gives numpy out.
+
+    Arguments:
+        problem: None if the solution was loaded and its problem was defined in Python.
+        status: "converged" | "stopped" | "failed" | "interrupted", with the ``reason`` in words.
+        estimated_error: relative L2, found without a reference; None where there is no estimate.
+        errors: measured against the problem's reference, None without one.
+        seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
+        notes: what a person should know.
+    """
+
+    network: Network
+    coordinates: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    status: Status
+    reason: str
+    estimated_error: Mapping[str, float | None]
+    history: tuple[Record, ...]
+    seconds: float
+    seconds_total: float
+    device: str
+    dtype: str
+    seed: int
+    problem: Problem | None = None
+    network_name: str | None = None
+    errors: Errors | None = None
+    inferred: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __call__(self, points: Points) -> Points:
+        """The unknowns at points (n, d), (n, unknowns)."""
+        with torch.no_grad():
+            values = self.network(self._tensor(points))
+        return self._like(values, points)
+
+    def derivative(self, points: Points, letters: str, unknown: str | None = None) -> Points:
+        """A derivative, ``"xx"`` for u_xx, at points (n, d), (n,).
+
+        Raises:
+            InputError: a letter that is no coordinate, or an unknown there is not.
+        """
+        name = self.unknowns[0] if unknown is None else unknown
+        if name not in self.unknowns:
+            raise InputError(
+                f"there is no unknown {name!r}.", mend=f"Known: {', '.join(self.unknowns)}."
+            )
+        orders = orders_of(letters, self.coordinates, name)
+        with torch.no_grad():
+            values = self.network.derivatives(self._tensor(points), [orders])[orders]
+        return self._like(values[:, self.unknowns.index(name)], points)
+
+    def reference(self, points: Tensor) -> ReferenceValues | None:
+        """The problem's reference at points, None without one."""
+        if self.problem is None or self.problem.reference is None:
+            return None
+        return self.problem.reference.evaluate(self.problem, points)
+
+    @property
+    def units(self) -> int:
+        """Units of the network, 0 if it does not count in units."""
+        return self._last("units")
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the network."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
+    def points(self) -> int:
+        """Collocation points of the level that the solution comes from."""
+        return self._last("points")
+
+    @property
+    def residual_rms(self) -> float | None:
+        """Root mean square of the equations' residual at points never used."""
+        return self._figure("residual_rms")
+
+    @property
+    def boundary_rms(self) -> float | None:
+        """Root mean square of the conditions' residual at points never used."""
+        return self._figure("boundary_rms")
+
+    def metrics(self) -> dict[str, Any]:
+        """The figures of ``metrics.json``; one that does not exist is None."""
+        from gmnm_pde import __version__
+
+        errors = self.errors
+        none = dict.fromkeys(self.unknowns)
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "relative_l2": none if errors is None else dict(errors.relative_l2),
+            "max_error": none if errors is None else dict(errors.max_error),
+            "estimated_error": dict(self.estimated_error) or none,
+            "residual_rms": self.residual_rms,
+            "boundary_rms": self.boundary_rms,
+            "seconds": self.seconds,
+            "seconds_total": self.seconds_total,
+            "units": self.units,
+            "parameters": self.parameters,
+            "points": self.points,
+            "device": self.device,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "reference": None if errors is None else errors.reference,
+            "reference_error": none if errors is None else dict(errors.own_error),
+            "inferred": dict(self.inferred),
+            "notes": list(self.notes),
+            "version": __version__,
+        }
+
+    def plot(self, directory: str | Path) -> list[Path]:
+        """Write solution.png, error.png and convergence.png into a directory."""
+        from gmnm_pde.report import write_pictures
+
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        return write_pictures(self._with_problem(), Path(directory))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the solution to ``path.npz``: plain arrays, and one text in JSON.
+
+        A problem from a file is not stored here but in the run folder's ``problem.yaml``.
+        """
+        path = _npz(path)
+        about = {
+            "coordinates": self.coordinates,
+            "unknowns": self.unknowns,
+            "network": self.network_name,
+            "status": self.status,
+            "reason": self.reason,
+            "estimated_error": dict(self.estimated_error),
+            "errors": None if self.errors is None else asdict(self.errors),
+            "history": [asdict(record) for record in self.history],
+            "seconds": self.seconds,
+            "seconds_total": self.seconds_total,
+            "device": self.device,
+            "dtype": self.dtype,
+            "seed": self.seed,
+            "inferred": dict(self.inferred),
+            "notes": self.notes,
+        }
+        arrays = {f"network.{key}": value.detach().cpu().numpy() for key, value in self.network.state_dict().items()}
+        buffer = io.BytesIO()
+        np.savez(buffer, about=np.array(json.dumps(about)), **cast(Any, arrays))
+        path.write_bytes(buffer.getvalue())
+        return path
+
+    def _with_problem(self) -> Solution:
+        if self.problem is None:
+            raise InputError(
+                "this solution was loaded without its problem.",
+                mend="Load it with `gp.load(path, problem=...)`.",
+            )
+        return self
+
+    def _tensor(self, points: Tensor | np.ndarray) -> Tensor:
+        example = next(self.network.parameters())
+        tensor = torch.as_tensor(points, dtype=example.dtype, device=example.device)
+        if tensor.ndim != 2 or tensor.shape[1] != len(self.coordinates):
+            raise InputError(
+                f"points have shape {tuple(tensor.shape)}.",
+                mend=f"Expected (n, {len(self.coordinates)}): one column for each of "
+                f"{', '.join(self.coordinates)}.",
+            )
+        return tensor
+
+    def _like(self, values: Tensor, points: Points) -> Points:
+        if isinstance(points, np.ndarray):
+            return cast(Points, values.cpu().numpy())
+        return cast(Points, values.to(device=points.device))
+
+    def _best(self) -> Record | None:
+        """The record of the network that is kept."""
+        known = [r for r in self.history if r.estimated_error is not None]
+        size = self.parameters
+        return next((r for r in reversed(known) if r.parameters == size), self.history[-1] if self.history else None)
+
+    def _last(self, name: str) -> int:
+        best = self._best()
+        return 0 if best is None else int(getattr(best, name))
+
+    def _figure(self, name: str) -> float | None:
+        best = self._best()
+        value = None if best is None else float(getattr(best, name))
+        return value if value is not None and math.isfinite(value) else None
+
+
+def measure(
+    problem: Problem, network: Network, *, up_to_constant: bool = False, points: int = ERROR_POINTS
+) -> Errors | None:
+    """Errors of a network against the problem's reference, None without one."""
+    if problem.reference is None:
+        return None
+    where = problem.domain.sample_interior(points, "random", ERROR_SEED)
+    reference = problem.reference.evaluate(problem, where)
+    example = next(network.parameters())
+    with torch.no_grad():
+        values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
+    difference = values - reference.values
+    if up_to_constant:
+        difference = difference - difference.mean(0)
+    relative, largest = {}, {}
+    for j, name in enumerate(problem.unknowns):
+        size, top = reference.values[:, j].norm().item(), reference.values[:, j].abs().max().item()
+        # A reference of zero has no relative error: the error itself is given.
+        relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
+        largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
+    return Errors(relative, largest, problem.reference.name, reference.own_error, up_to_constant)
+
+
+def load(
+    path: str | Path, *, problem: Problem | None = None, network: Network | None = None
+) -> Solution:
+    """A solution that :meth:`Solution.save` or the command wrote.
+
+    Arguments:
+        path: the file, or the run folder.
+        problem: for a solution whose problem was defined in Python; one from a run folder finds
+            its own ``problem.yaml``.
+        network: a person's own network, of the same shape; its parameters are replaced.
+
+    Raises:
+        InputError: no such file, not a solution, or a network that has to be given.
+    """
+    path = Path(path)
+    file = _npz(path / "solution" if path.is_dir() else path)
+    about, arrays = _read(file)
+    name = about.pop("network")
+    if network is None:
+        if name not in NETWORKS:
+            raise InputError(
+                "the solution's network is not one of this package.",
+                mend="Give it: `gp.load(path, network=MyNetwork(...))`.",
+                file=file,
+            )
+        network = NETWORKS[name].rebuild(arrays)
+    network.load_state_dict(arrays)
+    beside = file.parent / "problem.yaml"
+    if problem is None and beside.is_file():
+        from gmnm_pde.config import load_problem
+
+        problem = load_problem(beside).problem
+    errors = about.pop("errors")
+    return Solution(
+        network=network,
+        network_name=name,
+        problem=problem,
+        coordinates=tuple(about.pop("coordinates")),
+        unknowns=tuple(about.pop("unknowns")),
+        errors=None if errors is None else Errors(**errors),
+        history=tuple(Record(**record) for record in about.pop("history")),
+        notes=tuple(about.pop("notes")),
+        **about,
+    )
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            arrays = {
+                key.removeprefix("network."): torch.from_numpy(stored[key])
+                for key in stored.files
+                if key.startswith("network.")
+            }
+    except FileNotFoundError:
+        raise InputError("there is no such solution.", mend="Check the path.", file=file) from None
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"this is not a solution: {error}.", file=file) from None
+    return about, arrays
+
+
+def _npz(path: str | Path) -> Path:
+    path = Path(path)
+    return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+
+
+def unique(notes: Sequence[str]) -> tuple[str, ...]:
+    """The notes in order, each once."""
+    return tuple(dict.fromkeys(notes))

@@ -1,0 +1,169 @@
+"""What the command prints: a progress line, a table at the end, the answer of `check`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from gmnm_pde.checks import Checked
+    from gmnm_pde.methods.base import Record
+    from gmnm_pde.problem import Problem
+    from gmnm_pde.solution import Solution
+
+
+_PLAIN_WIDTH = 240
+
+
+def make_console(quiet: bool = False) -> Console:
+    """Standard output. Square brackets are text; away from a terminal, lines are not broken."""
+    console = Console(quiet=quiet, markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    return console
+
+
+def two_columns() -> Table:
+    """A table without lines: names, and what there is to say."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+class Progress:
+    """A live line on a terminal, one plain line a step elsewhere, nothing when quiet."""
+
+    def __init__(self, console: Console, quiet: bool) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._started = time.perf_counter()
+        self._record: Record | None = None
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._line,
+                refresh_per_second=8,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, record: Record) -> None:
+        """Take one step of the history."""
+        self._record = record
+        if self._live is None and not self._quiet:
+            self._console.print(record_text(record), soft_wrap=True)
+
+    def _line(self) -> Text:
+        elapsed = time.perf_counter() - self._started
+        if self._record is None:
+            return Text(f"starting    {elapsed:.1f} s")
+        return Text(f"{record_text(self._record, timed=False)}    {elapsed:.1f} s", style="cyan")
+
+
+def record_text(record: Record, timed: bool = True) -> str:
+    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``."""
+    parts = [
+        f"step {record.step}",
+        f"units {record.units}",
+        f"residual {figure(record.residual_rms)}",
+        f"estimated error {figure(record.estimated_error)}",
+    ]
+    return "    ".join([*parts, f"{record.seconds:.2f} s"] if timed else parts)
+
+
+def figure(value: float | None) -> str:
+    """A number in a table; ``-`` for one that does not exist."""
+    return "-" if value is None or value != value else f"{value:.2e}"
+
+
+def solution_table(solution: Solution) -> Table:
+    """The end of a solve: errors, units, seconds."""
+    metrics: Mapping[str, Any] = solution.metrics()
+    table = two_columns()
+    measured = metrics.get("relative_l2") or {}
+    estimated = metrics.get("estimated_error") or {}
+    several = len(solution.problem.unknowns) > 1
+    for name in solution.problem.unknowns:
+        suffix = f" of {name}" if several else ""
+        if metrics.get("reference"):
+            table.add_row(
+                f"relative L2 error{suffix}",
+                f"{figure(measured.get(name))}  (measured against: {metrics['reference']})",
+            )
+        table.add_row(f"estimated error{suffix}", figure(estimated.get(name)))
+    table.add_row("units", f"{metrics['units']}  ({metrics['parameters']} parameters)")
+    table.add_row("seconds", f"{metrics['seconds']:.2f}")
+    table.add_row("status", f"{metrics['status']}: {metrics['reason']}")
+    for note in solution.notes:
+        table.add_row("note", note)
+    return table
+
+
+def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
+    """What was understood of a problem."""
+    table = two_columns()
+    table.add_row("problem", problem.name)
+    if problem.description:
+        table.add_row("", problem.description)
+    table.add_row("coordinates", ", ".join(problem.coordinates))
+    table.add_row("unknowns", ", ".join(problem.unknowns))
+    table.add_row("domain", _domain_text(problem))
+    for equation in checked.equations:
+        table.add_row("equation", f"{equation.label}  ({equation.describe()})")
+    for condition in checked.conditions:
+        table.add_row("condition", condition.label + _points_text(condition.points, checked))
+    if problem.data is not None:
+        table.add_row("data", f"{problem.data.label}, {len(problem.data.points)} measurements")
+    reference = "none" if problem.reference is None else problem.reference.name
+    table.add_row("reference", reference.replace("_", " "))
+    table.add_row("solver", solver)
+    for note in checked.notes:
+        table.add_row("note", note)
+    return table
+
+
+def _domain_text(problem: Problem) -> str:
+    domain = problem.domain
+    size = {1: "length", 2: "area"}.get(domain.dimension, "volume")
+    box = ", ".join(
+        f"{low:.6g} < {name} < {high:.6g}"
+        for name, low, high in zip(problem.coordinates, domain.lower, domain.upper, strict=True)
+    )
+    sides = ", ".join(domain.sides)
+    return (
+        f"{type(domain).__name__.lower()} in {box}; {size} {domain.measure:.6g}, "
+        f"boundary {domain.boundary_measure:.6g}; sides: {sides}"
+    )
+
+
+def _points_text(points: int | None, checked: Checked) -> str:
+    if points is None:
+        return ""
+    return f"  (selects {points} of {checked.boundary_points} sample points)"
+
+
+def files_text(folder: Path) -> str:
+    """Where the files are."""
+    return f"Files are in {folder}{'' if str(folder).endswith('/') else '/'}"

@@ -1,0 +1,109 @@
+"""Every problem that is shipped: its exact solution solves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gmnm_pde.config import load_problem
+from gmnm_pde.fields import Residual
+from gmnm_pde.problem import Condition, IntegralCondition, Problem
+from gmnm_pde.references import Exact, exact_values
+
+FILES = sorted((Path(__file__).parents[1] / "problems").glob("*.yaml"))
+ROUNDING = 1e-11
+NOISE = 0.1
+
+
+def relative_residual(
+    problem: Problem, residual: Residual, points: Tensor, normals: Tensor | None = None
+) -> float:
+    """Largest residual of the exact solution, relative to the largest term that enters it."""
+    jet = problem.jet(points, exact_values(problem, points), normals)
+    values = residual(jet)
+    zero = problem.jet(points, lambda unknown, orders: points.new_zeros(len(points)), normals)
+    terms = [residual(zero), torch.ones(1), *jet.leaves.values()]
+    return float(values.abs().max() / max(term.abs().max() for term in terms))
+
+
+def boundary_points(problem: Problem, condition: Condition) -> tuple[Tensor, Tensor | None]:
+    """Points where a condition holds, with their normals."""
+    if not isinstance(condition.at, str) and not isinstance(condition.at[0], str):
+        return torch.tensor([condition.at], dtype=torch.float64), None
+    keep: Callable[[Tensor], Tensor] | None = None
+    where = condition.where
+    if where is not None:
+
+        def keep(points: Tensor) -> Tensor:
+            return where(problem.jet(points, exact_values(problem, points))).bool()
+
+    boundary = problem.domain.sample_boundary(200, condition.at, "random", 1, where=keep)
+    return boundary.points, boundary.normals
+
+
+def violations(problem: Problem) -> Iterator[tuple[str, float]]:
+    """How far the exact solution is from solving each part of its problem."""
+    interior = problem.domain.sample_interior(300, "random", 0)
+    for equation in problem.equations:
+        yield equation.label, relative_residual(problem, equation.residual, interior)
+    for condition in problem.conditions:
+        if isinstance(condition, Condition):
+            points, normals = boundary_points(problem, condition)
+            yield condition.label, relative_residual(problem, condition.residual, points, normals)
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def problem(request: pytest.FixtureRequest) -> Problem:
+    return load_problem(request.param).problem
+
+
+def test_there_is_a_catalogue():
+    assert len(FILES) >= 13
+
+
+def test_the_exact_solution_solves_its_problem(problem):
+    if not isinstance(problem.reference, Exact):
+        pytest.skip("its reference is computed")
+    for label, size in violations(problem):
+        assert size < ROUNDING, label
+
+
+def test_integral_conditions_hold(problem):
+    for condition in problem.conditions:
+        if isinstance(condition, IntegralCondition) and isinstance(problem.reference, Exact):
+            points = problem.domain.sample_interior(2**14, "sobol", 0)
+            jet = problem.jet(points, exact_values(problem, points))
+            integral = float(condition.integrand(jet).mean()) * problem.domain.measure
+            assert integral == pytest.approx(condition.equals, abs=1e-3)
+
+
+def test_measurements_scatter_about_the_exact_solution():
+    problems = [load_problem(path).problem for path in FILES]
+    measured = [problem for problem in problems if problem.data is not None]
+    assert measured
+    for problem in measured:
+        error = (
+            problem.data.values - problem.reference.evaluate(problem, problem.data.points).values
+        )
+        assert float(error.nanmean().abs()) < NOISE / 10
+        assert 0.0 < float(error.square().nanmean().sqrt()) < NOISE
+
+
+def test_every_problem_says_what_it_is(problem, request):
+    assert problem.name == request.node.callspec.params["problem"].stem
+    assert problem.description.endswith(".")
+    assert problem.reference is not None
+
+
+def test_a_wrong_solution_is_noticed():
+    problem = load_problem(FILES[0].parent / "robin.yaml").problem
+    right = problem.reference.functions["u"]
+    wrong = replace(problem, reference=Exact({"u": lambda jet: right(jet) * (1 + 1e-6)}))
+    sizes = [size for _, size in violations(wrong)]
+    assert len(sizes) == 5
+    assert sum(size > ROUNDING for size in sizes) >= 4
