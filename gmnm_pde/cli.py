@@ -5,6 +5,7 @@ Everything heavy is imported inside the verbs, so that ``--help`` answers at onc
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -106,18 +107,12 @@ def solve(
 ) -> None:
     """Solve a problem; write the solution, its figures and pictures to a run folder."""
     _check_options(rtol, seed, device, time_limit)
-    file, recipe, checked = _understand(problem, settings, solver)
+    file, recipe, _ = _understand(problem, settings, solver)
     _check_device(device)
-    raise typer.Exit(
-        _solve(
-            file,
-            recipe,
-            checked,
-            out,
-            quiet,
-            {"rtol": rtol, "seed": seed, "device": device, "time_limit": time_limit},
-        )
-    )
+    if rtol is not None:
+        recipe = dataclasses.replace(recipe, rtol=rtol)
+    options = {"seed": seed, "device": device, "time_limit": time_limit}
+    raise typer.Exit(_solve(file, recipe, out, quiet, options))
 
 
 def _understand(
@@ -158,7 +153,6 @@ def _check_device(device: str) -> None:
 def _solve(
     file: ProblemFile,
     recipe: Recipe,
-    checked: Checked,
     out: Path | None,
     quiet: bool,
     options: dict[str, Any],
@@ -186,7 +180,7 @@ def _solve(
     console.print(files_text(folder.path), soft_wrap=True)
     if interrupted:
         return INTERRUPTED
-    asked = options["rtol"] is not None or recipe.rtol is not None
+    asked = recipe.rtol is not None
     met = solution.status == "converged" if asked else solution.status != "failed"
     return SOLVED if met else NOT_MET
 

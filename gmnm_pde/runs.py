@@ -26,13 +26,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gmnm_pde import __version__
 from gmnm_pde.config import ProblemFile, dump, problem_text, recipe_data
 from gmnm_pde.errors import InputError
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution
+
+if TYPE_CHECKING:
+    from gmnm_pde.report.sample import SolutionLike
 
 MANIFEST = "manifest.json"
 SOLUTION = "solution"
@@ -133,10 +136,10 @@ def write_solution(folder: RunFolder, solution: Solution, command: Sequence[str]
 
 def write_pictures(folder: RunFolder, solution: Solution) -> None:
     """The pictures, and the field for ParaView."""
-    from gmnm_pde.report import write_pictures, write_vtu
+    from gmnm_pde.report import write_vtu
 
-    write_pictures(solution, folder.path)
-    write_vtu(solution, folder.path / f"{SOLUTION}.vtu")
+    solution.plot(folder.path)
+    write_vtu(cast("SolutionLike", solution), folder.path / f"{SOLUTION}.vtu")
 
 
 def write_history(path: Path, records: Sequence[Any]) -> None:
@@ -234,5 +237,5 @@ def redraw(path: Path) -> list[Path]:
             file=path,
         )
     before = {item: item.stat().st_mtime_ns for item in path.iterdir()}
-    write_pictures(RunFolder(path), load(path / SOLUTION))
+    write_pictures(RunFolder(path), load(path))
     return sorted(item for item in path.iterdir() if before.get(item) != item.stat().st_mtime_ns)

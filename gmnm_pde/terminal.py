@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gmnm_pde.checks import Checked
     from gmnm_pde.methods.base import Record
     from gmnm_pde.problem import Problem
-    from gmnm_pde.solution import Solution
+    from gmnm_pde.solution import Errors, Solution
 
 
 _PLAIN_WIDTH = 240
@@ -76,10 +76,10 @@ class Progress:
             self._console.print(record_text(record), soft_wrap=True)
 
     def _line(self) -> Text:
+        words = "starting" if self._record is None else record_text(self._record, timed=False)
         elapsed = time.perf_counter() - self._started
-        if self._record is None:
-            return Text(f"starting    {elapsed:.1f} s")
-        return Text(f"{record_text(self._record, timed=False)}    {elapsed:.1f} s", style="cyan")
+        line = f"{words}    {elapsed:.1f} s"
+        return Text(line, style="cyan", no_wrap=True, overflow="ellipsis")
 
 
 def record_text(record: Record, timed: bool = True) -> str:
@@ -102,23 +102,28 @@ def solution_table(solution: Solution) -> Table:
     """The end of a solve: errors, units, seconds."""
     metrics: Mapping[str, Any] = solution.metrics()
     table = two_columns()
-    measured = metrics.get("relative_l2") or {}
-    estimated = metrics.get("estimated_error") or {}
-    several = len(solution.problem.unknowns) > 1
-    for name in solution.problem.unknowns:
-        suffix = f" of {name}" if several else ""
-        if metrics.get("reference"):
-            table.add_row(
-                f"relative L2 error{suffix}",
-                f"{figure(measured.get(name))}  (measured against: {metrics['reference']})",
-            )
-        table.add_row(f"estimated error{suffix}", figure(estimated.get(name)))
+    for name in solution.unknowns:
+        suffix = f" of {name}" if len(solution.unknowns) > 1 else ""
+        if solution.errors is not None:
+            table.add_row(f"relative L2 error{suffix}", measured_text(solution.errors, name))
+        table.add_row(f"estimated error{suffix}", figure(solution.estimated_error.get(name)))
     table.add_row("units", f"{metrics['units']}  ({metrics['parameters']} parameters)")
     table.add_row("seconds", f"{metrics['seconds']:.2f}")
     table.add_row("status", f"{metrics['status']}: {metrics['reason']}")
     for note in solution.notes:
         table.add_row("note", note)
     return table
+
+
+def measured_text(errors: Errors, name: str) -> str:
+    """A measured error, and what it was measured against."""
+    error, own = errors.relative_l2[name], errors.own_error.get(name, 0.0)
+    kind = errors.reference.replace("_", " ")
+    if own == 0.0:
+        return f"{figure(error)}  (measured against the {kind} solution)"
+    if error < own:
+        return f"{figure(error)}  (below the {kind} reference's own error, {figure(own)})"
+    return f"{figure(error)}  (measured against {kind}, whose own error is {figure(own)})"
 
 
 def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:

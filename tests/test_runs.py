@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import io
 import json
 import math
 import sys
@@ -12,18 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+import gmnm_pde as gp
 from gmnm_pde import catalog, runs
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Record
 from gmnm_pde.problem import Problem
+from gmnm_pde.solution import Errors
+from gmnm_pde.terminal import Progress
 
 RECORDS = (
     Record(1, 100, 500, 300, 1e-2, 1e-3, None, 0.1),
     Record(2, 400, 2000, 1200, 1e-4, math.nan, 2e-5, 0.4),
 )
+
+
+ERRORS = Errors({"u": 1e-5}, {"u": math.inf}, "exact", {"u": 0.0})
 
 
 @dataclass
@@ -38,7 +47,10 @@ class Finished:
     device: str = "cpu"
     dtype: str = "float64"
     seed: int = 0
-    figures: dict[str, Any] = field(default_factory=dict)
+
+    unknowns: tuple[str, ...] = ("u",)
+    estimated_error: dict[str, float] = field(default_factory=lambda: {"u": math.nan})
+    errors: Errors = ERRORS
 
     def metrics(self) -> dict[str, Any]:
         return {
@@ -46,14 +58,13 @@ class Finished:
             "reason": self.reason,
             "relative_l2": {"u": 1e-5},
             "max_error": {"u": math.inf},
-            "estimated_error": {"u": math.nan},
+            "estimated_error": self.estimated_error,
             "residual_rms": 1e-4,
             "boundary_rms": None,
             "seconds": 0.4,
             "units": 400,
             "parameters": 2000,
             "reference": "exact",
-            **self.figures,
         }
 
     def save(self, path: Path) -> None:
@@ -107,16 +118,15 @@ def test_the_files_of_a_run(folder, solve_with, capsys):
             "solver.yaml",
         )
     }
-    assert asked["rtol"] == 1e-4
     assert (asked["seed"], asked["time_limit"], asked["device"]) == (3, 9.0, "auto")
-    assert asked["solver"] == load_recipe("gmnm")
+    assert asked["solver"] == dataclasses.replace(load_recipe("gmnm"), rtol=1e-4)
     run = folder / "a/run"
     assert load_problem(run / "problem.yaml").problem.name == "poisson"
-    assert load_recipe(run / "solver.yaml") == load_recipe("gmnm")
+    assert load_recipe(run / "solver.yaml") == asked["solver"]
     out, err = capsys.readouterr()
     assert err == ""
     assert "1.00e-05" in out
-    assert "measured against: exact" in out
+    assert "measured against the exact solution" in out
     assert "a/run" in out
 
 
@@ -271,3 +281,85 @@ def test_discard_keeps_what_was_there(folder):
     run = runs.open_run(folder / "runs" / "one")
     run.discard()
     assert list(folder.iterdir()) == [folder / "runs"]
+
+
+# ------------------------------------------------------------------- with the solver itself
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """A real run of a small problem, and the folder it was started in."""
+    place = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(["solve", "poisson", "--rtol", "1e-3", "--out", "run", "--quiet"]) == 0
+    return place
+
+
+def test_a_real_run_writes_its_folder_and_nothing_else(solved):
+    assert names(solved) == {
+        f"run/{name}"
+        for name in (
+            "convergence.png",
+            "error.png",
+            "history.csv",
+            "manifest.json",
+            "metrics.json",
+            "problem.yaml",
+            "solution.npz",
+            "solution.png",
+            "solution.vtu",
+            "solver.yaml",
+        )
+    }
+
+
+def test_metrics_hold_what_the_contract_names(solved):
+    metrics = json.loads((solved / "run/metrics.json").read_text())
+    assert metrics.keys() >= {
+        *("status", "reason", "relative_l2", "max_error", "estimated_error", "residual_rms"),
+        *("boundary_rms", "seconds", "seconds_total", "units", "parameters", "points", "device"),
+        *("dtype", "seed", "reference", "inferred", "version"),
+    }
+    assert metrics["status"] == "converged"
+    assert 0.0 < metrics["relative_l2"]["u"] < 1e-3
+    assert metrics["reference"] == "exact"
+
+
+def test_a_run_folder_is_loaded_and_drawn_again(solved, capsys):
+    run = solved / "run"
+    solution = gp.load(run)
+    points = solution.problem.domain.sample_interior(50, seed=5)
+    exact = solution.reference(points).values
+    assert float((solution(points) - exact).norm() / exact.norm()) < 1e-3
+    (run / "error.png").unlink()
+    assert main(["plot", str(run)]) == 0
+    assert (run / "error.png").is_file()
+    written = capsys.readouterr().out.splitlines()
+    assert {Path(line.removeprefix("wrote ")).name for line in written} == {
+        *("convergence.png", "error.png", "solution.png", "solution.vtu")
+    }
+
+
+def test_an_interrupted_solve_keeps_its_best_level(folder, monkeypatch, capsys):
+    def interrupt(self, record):
+        if record.step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "__call__", interrupt)
+    assert main(["solve", "poisson", "--out", "run"]) == 130
+    metrics = json.loads((folder / "run/metrics.json").read_text())
+    assert metrics["status"] == "interrupted"
+    assert gp.load(folder / "run").status == "interrupted"
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_progress_is_one_live_line_on_a_terminal():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120)
+    with Progress(console, quiet=False) as progress:
+        for record in RECORDS:
+            progress(record)
+    text = stream.getvalue()
+    assert "units 400" in text
+    assert "step 1 " not in text.splitlines()[-1]
