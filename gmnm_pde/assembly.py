@@ -36,8 +36,9 @@ class Block:
         points: (n, d).
         weights: (n,), multiply the rows; 1 / the size that a residual of order one has there.
         normals: (n, d), on a boundary.
-        average: (rows, n); combines the points to fewer rows (a quadrature), None for a row a point.
+        average: (rows, n); combines the points to fewer rows (a quadrature), None for a row each.
         offset: subtracted from the combined rows (the value of an integral).
+        share: (n,), the part of its full weight that a condition is held with, where it is less.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Block:
     normals: Tensor | None = None
     average: Tensor | None = None
     offset: float = 0.0
+    share: Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Block:
         """The block on a device in a dtype."""
@@ -55,7 +57,7 @@ class Block:
             name: None if value is None else value.to(device=device, dtype=dtype)
             for name, value in (
                 ("points", self.points), ("weights", self.weights),
-                ("normals", self.normals), ("average", self.average),
+                ("normals", self.normals), ("average", self.average), ("share", self.share),
             )
         }  # fmt: skip
         return replace(self, **moved)  # type: ignore[arg-type]
@@ -79,17 +81,22 @@ class Linearised:
     target: Tensor
 
 
-def linearise(problem: Problem, block: Block, values: Callable[[str, Orders], Tensor]) -> Linearised:
+def linearise(
+    problem: Problem, block: Block, values: Callable[[str, Orders], Tensor]
+) -> Linearised:
     """r and dr/dD_alpha where the derivatives of the unknowns have the given values."""
     jet = problem.jet(
-        block.points, lambda name, orders: values(name, orders).detach().requires_grad_(), block.normals
+        block.points,
+        lambda name, orders: values(name, orders).detach().requires_grad_(),
+        block.normals,
     )
     with torch.enable_grad():
         residual = block.residual(jet)
-    keys = list(jet.leaves)
-    if not residual.requires_grad:
-        return Linearised(residual, {}, -residual)
-    gradients = torch.autograd.grad(residual.sum(), [jet.leaves[key] for key in keys], allow_unused=True)
+        keys = list(jet.leaves)
+        if not residual.requires_grad:
+            return Linearised(residual, {}, -residual)
+        leaves = [jet.leaves[key] for key in keys]
+        gradients = torch.autograd.grad(residual.sum(), leaves, allow_unused=True)
     coefficients = {
         key: gradient for key, gradient in zip(keys, gradients, strict=True) if gradient is not None
     }
@@ -100,7 +107,7 @@ def linearise(problem: Problem, block: Block, values: Callable[[str, Orders], Te
 
 
 def at_zero(problem: Problem, block: Block) -> Linearised:
-    """The residual of u = 0: for a linear equation r = sum a_alpha D_alpha u - f, these are -f and a_alpha."""
+    """The residual of u = 0: -f and a_alpha of a linear r = sum_alpha a_alpha D_alpha u - f."""
     zero = block.points.new_zeros(block.points.shape[0])
     return linearise(problem, block, lambda name, orders: zero)
 
@@ -132,7 +139,9 @@ def weight_rows(
         features = network.feature_derivatives(block.points, orders)
     columns = []
     for name in problem.unknowns:
-        terms = [(a, features[alpha]) for (other, alpha), a in lin.coefficients.items() if other == name]
+        terms = [
+            (a, features[alpha]) for (other, alpha), a in lin.coefficients.items() if other == name
+        ]
         columns.append(_combination(terms, block, network))
     return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
 
@@ -175,32 +184,40 @@ def residual_rows(block: Block, lin: Linearised) -> Tensor:
 
 def is_linear(problem: Problem, block: Block) -> bool:
     """Whether the residual is affine in the unknowns: its coefficients do not depend on them."""
-    probe = replace(block, **_first_points(block, 16))
+    probe = _first_points(block, 16)
     generator = torch.Generator().manual_seed(0)
 
+    # Away from zero, where a residual such as log(u) or 1/u is not defined.
     def random_values(name: str, orders: Orders) -> Tensor:
-        return torch.randn(probe.points.shape[0], generator=generator, dtype=torch.float64).to(probe.points)
+        values = 0.5 + torch.rand(len(probe.points), generator=generator, dtype=torch.float64)
+        return values.to(probe.points)
 
-    here, there = at_zero(problem, probe), linearise(problem, probe, random_values)
+    here, there = (linearise(problem, probe, random_values) for _ in range(2))
     keys = {*here.coefficients, *there.coefficients}
     zero = probe.points.new_zeros(probe.points.shape[0])
     return all(
         torch.allclose(
-            here.coefficients.get(key, zero), there.coefficients.get(key, zero), rtol=1e-10, atol=0.0
+            here.coefficients.get(key, zero),
+            there.coefficients.get(key, zero),
+            rtol=1e-10,
+            atol=0.0,
         )
         for key in keys
     )
 
 
-def _first_points(block: Block, count: int) -> dict[str, Tensor | None]:
-    return {
-        "points": block.points[:count],
-        "weights": block.weights[:count],
-        "normals": None if block.normals is None else block.normals[:count],
-        "average": None,
-    }
+def _first_points(block: Block, count: int) -> Block:
+    return replace(
+        block,
+        points=block.points[:count],
+        weights=block.weights[:count],
+        normals=None if block.normals is None else block.normals[:count],
+        average=None,
+    )
 
 
-def solution_jet(problem: Problem, network: Network, points: Tensor, normals: Tensor | None = None) -> Jet:
+def solution_jet(
+    problem: Problem, network: Network, points: Tensor, normals: Tensor | None = None
+) -> Jet:
     """A jet of a network's outputs."""
     return problem.jet(points, lazy_values(problem, network, points), normals)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import as_column
 from gmnm_pde.geometry import Boundary, Box, Domain
 from gmnm_pde.placement import Layout
-from gmnm_pde.problem import Condition, IntegralCondition, Problem, Sampling
+from gmnm_pde.problem import Condition, Equation, IntegralCondition, Problem, Sampling
 
 EDGE_SPACING = 0.6
 """Boundary points over inner ones, in distance, where inner ones do not cluster at the boundary."""
@@ -55,7 +56,9 @@ def collocate(
             )
         ]
     else:
-        interior = problem.domain.sample_interior(sampling.interior, sampling.sampler or "sobol", seed)
+        interior = problem.domain.sample_interior(
+            sampling.interior, sampling.sampler or "sobol", seed
+        )
         regions = [Region(None, None, 0.0)]
     conditions = [
         integral_block(problem, condition)
@@ -77,15 +80,24 @@ def check_blocks(
     domain = problem.domain
     share = ceil(n / len(layout.patches))
     interior = torch.cat(
-        [domain.sample_interior(share, "random", seed, patch.lower, patch.upper) for patch in layout.patches]
+        [
+            domain.sample_interior(share, "random", seed, patch.lower, patch.upper)
+            for patch in layout.patches
+        ]
     )
     blocks = equation_blocks(problem, interior)
     for condition in problem.conditions:
         if isinstance(condition, Condition) and isinstance(condition.at[0], str):
             parts = [
                 domain.sample_boundary(
-                    ceil(share / 4), condition.at, "random", seed, patch.lower if i else None,
-                    patch.upper if i else None, where_of(condition, problem))
+                    ceil(share / 4),
+                    _sides(condition),
+                    "random",
+                    seed,
+                    patch.lower if i else None,
+                    patch.upper if i else None,
+                    where_of(condition, problem),
+                )
                 for i, patch in enumerate(layout.patches)
             ]
             blocks.append(_boundary_block(condition, parts))
@@ -93,16 +105,26 @@ def check_blocks(
     return [weighted(problem, block, layout, condition_weight) for block in blocks]
 
 
-def refit_blocks(problem: Problem, layout: Layout, seed: int) -> tuple[list[Block], list[Block]]:
-    """All data at once, and those held back as a check."""
-    everything = data_blocks(problem, held_back=False) + data_blocks(problem, held_back=True)
-    return everything, data_blocks(problem, held_back=True)
+def refit_blocks(problem: Problem) -> list[Block]:
+    """All data, those held back included."""
+    return data_blocks(problem, held_back=False) + data_blocks(problem, held_back=True)
 
 
 def equation_blocks(problem: Problem, interior: Tensor) -> list[Block]:
     """One block for each equation."""
     ones = interior.new_ones(len(interior))
-    return [Block("equation", item.label, item.residual, interior, ones) for item in problem.equations]
+    return [
+        Block("equation", item.label, item.residual, interior, ones) for item in _equations(problem)
+    ]
+
+
+def _equations(problem: Problem) -> Sequence[Equation]:
+    return cast(Sequence[Equation], problem.equations)
+
+
+def _sides(condition: Condition) -> str | Sequence[str]:
+    """``at`` of a condition that is on sides, not at a point."""
+    return cast("str | Sequence[str]", condition.at)
 
 
 def data_blocks(problem: Problem, *, held_back: bool) -> list[Block]:
@@ -121,8 +143,11 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
     points, values = points[known], values[known]
     zero = (0,) * points.shape[1]
     return Block(
-        "data", f"data of {name}", lambda jet: jet.derivative(name, zero) - values[: len(jet.points)].to(jet.points),
-        points, torch.ones_like(values),
+        "data",
+        f"data of {name}",
+        lambda jet: jet.derivative(name, zero) - values[: len(jet.points)].to(jet.points),
+        points,
+        torch.ones_like(values),
     )
 
 
@@ -130,8 +155,13 @@ def integral_block(problem: Problem, condition: IntegralCondition) -> Block:
     """One row: the integral over the domain."""
     points, weights = quadrature(problem.domain)
     return Block(
-        "integral", condition.label, condition.integrand, points, torch.ones_like(weights),
-        average=weights[None], offset=condition.equals,
+        "integral",
+        condition.label,
+        condition.integrand,
+        points,
+        torch.ones_like(weights),
+        average=weights[None],
+        offset=condition.equals,
     )
 
 
@@ -147,7 +177,9 @@ def quadrature(domain: Domain, points: int = 4096) -> tuple[Tensor, Tensor]:
         scaled = np.stack(np.meshgrid(*[h * weights for h in half], indexing="ij"), -1)
         return torch.from_numpy(grid), torch.from_numpy(scaled.reshape(-1, len(axes)).prod(1))
     interior = domain.sample_interior(points, "sobol", 0)
-    return interior, torch.full((len(interior),), domain.measure / len(interior), dtype=interior.dtype)
+    return interior, torch.full(
+        (len(interior),), domain.measure / len(interior), dtype=interior.dtype
+    )
 
 
 def where_of(condition: Condition, problem: Problem):  # type: ignore[no-untyped-def]
@@ -163,11 +195,15 @@ def where_of(condition: Condition, problem: Problem):  # type: ignore[no-untyped
     return keep
 
 
-def _condition_block(problem: Problem, condition: Condition, regions: Sequence[Region], sampling: Sampling, seed: int) -> Block:
+def _condition_block(
+    problem: Problem, condition: Condition, regions: Sequence[Region], sampling: Sampling, seed: int
+) -> Block:
     if not isinstance(condition.at[0], str):
         point = torch.tensor([condition.at], dtype=torch.float64)
-        return Block("condition", condition.label, condition.residual, point, point.new_full((1,), 10.0))
-    domain = problem.domain
+        return Block(
+            "condition", condition.label, condition.residual, point, point.new_full((1,), 10.0)
+        )
+    domain, at = problem.domain, _sides(condition)
     where = where_of(condition, problem)
     sampler = sampling.sampler or "chebyshev"
     parts = []
@@ -178,11 +214,11 @@ def _condition_block(problem: Problem, condition: Condition, regions: Sequence[R
         elif region.spacing == 0.0:
             n = 4 * ceil((sampling.interior or 100) ** (1 - 1 / domain.dimension))
         else:
-            measure = domain.sample_boundary(8, condition.at, "grid", seed, *box, where).measure
+            measure = domain.sample_boundary(8, at, "grid", seed, *box, where).measure
             if measure == 0.0:
                 continue
             n = ceil(measure / region.spacing ** (domain.dimension - 1))
-        parts.append(domain.sample_boundary(n, condition.at, sampler, seed, *box, where))
+        parts.append(domain.sample_boundary(n, at, sampler, seed, *box, where))
     return _boundary_block(condition, parts)
 
 
@@ -194,7 +230,14 @@ def _boundary_block(condition: Condition, parts: Sequence[Boundary]) -> Block:
         )
     points = torch.cat([part.points for part in parts])
     normals = torch.cat([part.normals for part in parts])
-    return Block("condition", condition.label, condition.residual, points, points.new_ones(len(points)), normals)
+    return Block(
+        "condition",
+        condition.label,
+        condition.residual,
+        points,
+        points.new_ones(len(points)),
+        normals,
+    )
 
 
 def weighted(
@@ -216,12 +259,13 @@ def weighted(
     volume = spacing.prod(1)
     weights = weights * (volume / spacing.new_tensor(layout.patches[0].spacing).prod()).sqrt()
     if block.normals is not None:
-        weights = weights * condition_weight * _resolved_share(problem, block, spacing)
+        share = _resolved_share(problem, block, spacing)
+        return replace(block, weights=weights * condition_weight * share, share=share)
     return replace(block, weights=weights)
 
 
 def _resolved_share(problem: Problem, block: Block, spacing: Tensor) -> Tensor:
-    """How well units can follow a layer at boundary points, (n,) in (0, 1]; one where there is none.
+    """How well units can follow a layer at boundary points, (n,) in (0, 1]; one without a layer.
 
     A second-order equation a u_nn + b u_n + c u = f has solutions exp(-s k) in the distance s from
     the boundary, with k a = -b (an outflow layer of convection) or k^2 = -c/a (of reaction). Where
@@ -231,7 +275,7 @@ def _resolved_share(problem: Problem, block: Block, spacing: Tensor) -> Tensor:
     share = torch.ones_like(block.weights)
     assert block.normals is not None
     h = 1 / (block.normals / spacing).norm(dim=1)
-    for equation in problem.equations:
+    for equation in _equations(problem):
         lin = at_zero(problem, replace(block, residual=equation.residual))
         a, b, c = (_along_normal(lin, block.normals, order) for order in range(2, -1, -1))
         if max(sum(alpha) for _, alpha in lin.coefficients) != 2:

@@ -4,16 +4,22 @@ The residual at points never used, weighted to the units of the unknowns, falls 
 error, but by an unknown factor: a smooth error hides in a small residual. Two levels of a growing
 network give the factor. The earlier one's error is nearly its distance from the later one, so
 
-    C = |u_k - u_(k-1)| / misfit_(k-1),        estimated error of u_k = 2 max(C, C_before) misfit_k .
+    C_k = |u_k - u_(k-1)| / misfit_(k-1),       |error of u_k| ~ max(C_k, C_(k-1)) misfit_k .
 
-A wrong problem (a residual that does not determine u) is not noticed by this, as by any residual.
+Where the solution is singular the factor falls from level to level and that is far too much; the
+distances themselves then fall geometrically and say the same,
+
+    |error of u_k| ~ |u_k - u_(k-1)| max(|u_k - u_(k-1)| / |u_(k-1) - u_(k-2)|, 1/10),
+
+so the smaller of the two is taken, and doubled. A wrong problem (a residual that does not determine
+u) is not noticed by this, as by any residual.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -27,6 +33,10 @@ FLOOR = 1e-15
 """No estimate is below rounding."""
 
 
+FALL = 0.1
+"""Distances between levels are not taken to fall faster than by this."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """An error estimate.
@@ -34,12 +44,14 @@ class Estimate:
     Arguments:
         relative: relative L2 error, one an unknown; infinite before there are two levels.
         misfit: of this level, see :func:`misfit`.
-        constants: C, one an unknown.
+        constants: C_k, one an unknown.
+        moves: |u_k - u_(k-1)|, one an unknown.
     """
 
     relative: Mapping[str, float]
     misfit: float
-    constants: Mapping[str, float]
+    constants: Mapping[str, float] = field(default_factory=dict)
+    moves: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def worst(self) -> float:
@@ -52,10 +64,25 @@ def misfit(rows: Sequence[Tensor], blocks: Sequence[Block]) -> float:
     conditions, added."""
     parts = []
     for kinds in (("equation", "data"), ("condition",)):
-        chosen = [r for r, b in zip(rows, blocks, strict=True) if b.kind in kinds and b.average is None]
+        chosen = [
+            r for r, b in zip(rows, blocks, strict=True) if b.kind in kinds and b.average is None
+        ]
         if chosen:
             parts.append(torch.cat(chosen).square().mean().sqrt().item())
     return math.hypot(*parts)
+
+
+def doubt(rows: Sequence[Tensor], blocks: Sequence[Block]) -> float:
+    """By how much conditions are missed where a layer may be too thin to be seen, root mean square.
+
+    Two levels that both miss a layer are close to each other; this keeps them from being believed.
+    """
+    missed = [
+        (1 - block.share) * row / block.share
+        for row, block in zip(rows, blocks, strict=True)
+        if block.share is not None
+    ]
+    return torch.cat(missed).square().mean().sqrt().item() if missed else 0.0
 
 
 def calibrated(
@@ -63,25 +90,45 @@ def calibrated(
     misfit_now: float,
     values: Tensor,
     values_before: Tensor | None,
-    misfit_before: float,
-    constants_before: Mapping[str, float],
+    before: Estimate | None,
+    doubt_now: float = 0.0,
 ) -> Estimate:
     """The estimate of a level from its misfit and the level before.
 
     Arguments:
         values, values_before: both levels at the same points, (n, m).
-        constants_before: C of the level before, if it had one.
+        before: the estimate of the level before.
+        doubt_now: see :func:`doubt`.
     """
-    relative, constants = {}, {}
+    relative, constants, moves = {}, {}, {}
     for j, name in enumerate(unknowns):
-        size = values[:, j].norm().item() / math.sqrt(len(values))
-        if values_before is None or not misfit_before > 0 or not size > 0:
+        size = rms(values[:, j])
+        if values_before is None or before is None or not before.misfit > 0 or not size > 0:
             relative[name] = math.inf
             continue
-        moved = (values[:, j] - values_before[:, j]).norm().item() / math.sqrt(len(values))
-        constants[name] = moved / misfit_before
-        factor = max(constants[name], constants_before.get(name, 0.0))
-        relative[name] = max(SAFETY * factor * misfit_now / size, FLOOR)
-        if not math.isfinite(relative[name]):
-            relative[name] = math.inf
-    return Estimate(relative, misfit_now, constants)
+        moved = moves[name] = rms(values[:, j] - values_before[:, j])
+        constants[name] = moved / before.misfit
+        error = max(constants[name], before.constants.get(name, 0.0)) * misfit_now
+        if before.moves.get(name, 0.0) > 0:
+            error = min(error, moved * max(moved / before.moves[name], FALL))
+        error = max(SAFETY * error, doubt_now) / size
+        relative[name] = max(error, FLOOR) if math.isfinite(error) else math.inf
+    return Estimate(relative, misfit_now, constants, moves)
+
+
+def rms(values: Tensor) -> float:
+    """Root mean square."""
+    return values.square().mean().sqrt().item()
+
+
+def held_back(unknowns: Sequence[str], misfit_now: float, values: Tensor) -> Estimate:
+    """The estimate where there are only measurements: what those held back are missed by.
+
+    Their noise is part of it, so it is above the error of the field.
+    """
+    sizes = [rms(values[:, j]) for j in range(len(unknowns))]
+    relative = {
+        name: max(misfit_now / size, FLOOR) if size > 0 else math.inf
+        for name, size in zip(unknowns, sizes, strict=True)
+    }
+    return Estimate(relative, misfit_now)

@@ -16,7 +16,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Field, Jet, Residual, as_column, bind
 from gmnm_pde.geometry import Domain
 
-PointFunction = Callable[..., Any]
+PointFunction = Callable[..., Any] | float
 """A function of the coordinates by name, ``lambda x, y: torch.sin(x) * y``, or a number."""
 
 
@@ -61,7 +61,7 @@ class IntegralCondition:
 
 @dataclass(frozen=True)
 class Data:
-    """Measurements: values (n, unknowns) at points (n, d); NaN where an unknown was not measured."""
+    """Measurements: values (n, unknowns) at points (n, d), NaN where nothing was measured."""
 
     points: Tensor
     values: Tensor
@@ -173,12 +173,16 @@ class Problem:
         return Jet(self.coordinates, self.unknowns, points, values, normals)
 
 
-def Dirichlet(at: str | Sequence[Any], value: PointFunction = 0.0, unknown: str | None = None) -> Condition:
+def Dirichlet(
+    at: str | Sequence[Any], value: PointFunction = 0.0, unknown: str | None = None
+) -> Condition:
     """u = value. ``unknown`` may be left out when there is only one."""
     return _flux_condition(at, 1.0, 0.0, value, unknown, "Dirichlet")
 
 
-def Neumann(at: str | Sequence[Any], value: PointFunction = 0.0, unknown: str | None = None) -> Condition:
+def Neumann(
+    at: str | Sequence[Any], value: PointFunction = 0.0, unknown: str | None = None
+) -> Condition:
     """du/dn = value, n the outward unit normal."""
     return _flux_condition(at, 0.0, 1.0, value, unknown, "Neumann")
 

@@ -20,18 +20,29 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, is_linear
 from gmnm_pde.collocation import check_blocks, collocate, refit_blocks
 from gmnm_pde.errors import InputError
-from gmnm_pde.estimate import Estimate, calibrated, misfit
+from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit
 from gmnm_pde.grading import corner_patches, grade, variation
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
-from gmnm_pde.methods.weights import Fit, evaluate, fit_linear, fit_newton, unweighted_rms
+from gmnm_pde.methods.weights import Damping, Fit, evaluate, fit_linear, fit_newton, unweighted_rms
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.placement import Layout, Patch, first_patch, margin_for
 
 ROUNDING = 1e-13
 """What is aimed at without a tolerance: a few hundred roundings, before they are all there is."""
 
+NEAR_ROUNDING = 1e-10
+"""Without a tolerance, a level that brings nothing below this ends the solve, and so does one that
+would take more than half as long as all levels before."""
+
+PATIENT_SECONDS = 3.0
+"""A level that takes less is always tried."""
+
 FAST = 0.3
 """Uniform refinement goes on as it is while it brings the error down by at least this factor."""
+
+STRETCH = 0.75
+"""Spacings follow variation to this power. At one, the slow coordinate has so few units that their
+weights grow and with them the rounding."""
 
 PROBES = 1000
 """Points at which levels are compared with each other."""
@@ -75,9 +86,9 @@ class Memory:
         plan: of the next level.
         probes: points at which levels are compared, (n, d).
         values: of the last level there, (n, m).
-        misfit: of the last level.
-        estimates: one a level.
-        best: the level that was best so far: its plan, misfit and estimate.
+        estimate: of the last level.
+        estimates: relative errors of all levels.
+        best: the level that was best so far: its plan, estimate and damping.
         linear: whether the problem is.
         graded: whether the last level had a new patch.
     """
@@ -86,10 +97,9 @@ class Memory:
     probes: Tensor
     linear: bool
     values: Tensor | None = None
-    misfit: float = math.nan
-    constants: Mapping[str, float] = field(default_factory=dict)
+    estimate: Estimate | None = None
     estimates: tuple[float, ...] = ()
-    best: tuple[Plan, float] | None = None
+    best: tuple[Plan, float, float] | None = None
     since_best: int = 0
     graded: bool = False
     imbalance: float | None = None
@@ -154,14 +164,18 @@ class LeastSquares(Method):
         blocks, check = [place(block) for block in blocks], [place(block) for block in check]
         fit = self._fit(setting, memory, network, blocks, check, state.network)
         values = evaluate(network, memory.probes)
-        estimate = calibrated(
-            setting.problem.unknowns, misfit(fit.checked, check), values, memory.values,
-            memory.misfit, memory.constants,
-        )  # fmt: skip
+        missed = misfit(fit.checked, check)
+        if setting.problem.equations:
+            estimate = calibrated(
+                setting.problem.unknowns, missed, values, memory.values,
+                memory.estimate, doubt(fit.checked, check),
+            )  # fmt: skip
+        else:
+            estimate = held_back(setting.problem.unknowns, missed, values)
         record = self._record(setting, state, network, blocks, check, fit, estimate)
         plan, graded = self._next(setting, memory, layout, network, check, fit, estimate)
         better = memory.best is None or estimate.worst <= memory.best[1]
-        best = (memory.plan, estimate.worst) if better else memory.best
+        best = (memory.plan, estimate.worst, fit.ridge) if better else memory.best
         return State(
             network=network if better else state.network,
             estimated_error=estimate.relative if better else state.estimated_error,
@@ -169,7 +183,7 @@ class LeastSquares(Method):
             notes=state.notes,
             memory=replace(
                 memory,
-                plan=plan, values=values, misfit=estimate.misfit, constants=estimate.constants,
+                plan=plan, values=values, estimate=estimate,
                 estimates=(*memory.estimates, estimate.worst), best=best, graded=graded,
                 since_best=0 if better else memory.since_best + 1,
                 imbalance=fit.imbalance, last_seconds=setting.elapsed - began,
@@ -184,11 +198,14 @@ class LeastSquares(Method):
         if error <= goal(setting):
             met = "at rounding" if setting.rtol is None else f"under rtol {setting.rtol:.1e}"
             return Outcome("converged", f"estimated error {error:.1e} is {met}")
-        patience = 3 if setting.rtol is None else 4
+        fitted = not setting.problem.equations
+        near = setting.rtol is None and (error < NEAR_ROUNDING or fitted)
+        patience = 1 if near else 3 if setting.rtol is None else 4
         if memory.since_best >= patience:
+            levels = "level" if patience == 1 else f"{patience} levels"
             return Outcome(
                 "converged" if setting.rtol is None else "stopped",
-                f"the last {patience} levels brought no improvement",
+                f"the last {levels} brought no improvement",
             )
         units = self.units(setting, memory.plan)
         if units > units_allowed(setting):
@@ -197,6 +214,8 @@ class LeastSquares(Method):
             return Outcome("stopped", f"the next level needs {limit} {why}")
         # The factorisation dominates: rows x units^2.
         ahead = memory.last_seconds * (units / max(state.records[-1].units, 1)) ** 3
+        if near and ahead > max(0.5 * setting.elapsed, PATIENT_SECONDS):
+            return Outcome("converged", "the next digit would take more than half as long as all before it")
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "stopped",
@@ -213,13 +232,14 @@ class LeastSquares(Method):
         if setting.problem.data is None or state.memory.best is None:
             return state
         # Some data were held back to measure the error on; the answer uses all of them.
-        layout = state.memory.best[0].layout(setting, self.ratio, self.oversampling)
         network = copy.deepcopy(state.network)
         assert isinstance(network, LinearOutputNetwork)
-        everything, held = refit_blocks(setting.problem, layout, setting.seed)
-        place = setting.placed
+        everything = refit_blocks(setting.problem)
         fit_linear(
-            setting.problem, network, [place(b) for b in everything], [place(b) for b in held]
+            setting.problem,
+            network,
+            [setting.placed(block) for block in everything],
+            damping=Damping((state.memory.best[2],)),
         )
         return replace(state, network=network)
 
@@ -266,7 +286,7 @@ class LeastSquares(Method):
                 return replace(plan, extra=(*plan.extra, (patch, plan.cells))), True
         if error < 0.1 and not corners:
             plan = replace(plan, stretch=self._stretch(layout, network, memory.probes))
-        cells = self._next_cells(setting, plan, error, drop)
+        cells = self._next_cells(setting, plan, error, drop, corners)
         tolerance = max(min(plan.tolerance, margin_schedule(cells)), 0.02 * goal(setting), 1e-16)
         more = replace(
             plan, cells=cells, tolerance=tolerance, corner_levels=plan.corner_levels + 4
@@ -300,22 +320,31 @@ class LeastSquares(Method):
         hoped = error * min(drop, 0.1) * 0.03
         return max(min(hoped, plan.tolerance * 0.3), floor)
 
-    def _next_cells(self, setting: Setting, plan: Plan, error: float, drop: float) -> float:
+    def _next_cells(
+        self, setting: Setting, plan: Plan, error: float, drop: float, corners: bool
+    ) -> float:
         """A fixed factor more; less where a tolerance is nearly met."""
-        growth = self.growth if setting.problem.domain.dimension < 3 else min(self.growth, 1.25)
-        if not 0 < drop < 1 or not math.isfinite(error):
+        growth = self.growth
+        if setting.problem.domain.dimension > 2:
+            growth = min(growth, 1.25)
+        if corners:
+            growth = min(growth, 1.2)
+        if corners or not 0 < drop < 1 or not math.isfinite(error):
             return plan.cells * growth
         # Errors fall geometrically with the cells: as many more as the tolerance still needs.
         rate = math.log(drop) / math.log(growth)
-        needed = math.exp(math.log(0.3 * goal(setting) / error) / rate)
-        return plan.cells * min(max(needed, 1.1), growth)
+        needed = min(math.log(0.3 * goal(setting) / error) / rate, math.log(growth))
+        return plan.cells * max(math.exp(needed), 1.1)
 
     def _stretch(self, layout: Layout, network: LinearOutputNetwork, probes: Tensor) -> tuple[float, ...]:
         widths = [b - a for a, b in zip(layout.domain.lower, layout.domain.upper, strict=True)]
         rates = variation(network, probes[:300])
         fastest = max(rate * w for rate, w in zip(rates, widths, strict=True))
         return normalised(
-            [1 / max(rate * w, fastest / 6) for rate, w in zip(rates, widths, strict=True)]
+            [
+                max(rate * w, fastest / 8) ** -STRETCH
+                for rate, w in zip(rates, widths, strict=True)
+            ]
         )
 
 

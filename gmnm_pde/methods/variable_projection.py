@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from gmnm_pde.assembly import Block, at_network, at_zero, is_linear, parameter_rows
 from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.errors import InputError
-from gmnm_pde.estimate import calibrated, misfit
+from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.weights import assemble, checked_rows, evaluate, unweighted_rms
@@ -159,7 +159,8 @@ class VariableProjection(Method):
         earlier = [shot for shot in snapshots if shot.misfit > 4 * now]
         relative: dict[str, float] = {}
         for shot in earlier[-2:]:
-            estimate = calibrated(setting.problem.unknowns, now, values, shot.values, shot.misfit, {})
+            before = Estimate({}, shot.misfit)
+            estimate = calibrated(setting.problem.unknowns, now, values, shot.values, before)
             relative = {
                 name: max(error, relative.get(name, 0.0)) for name, error in estimate.relative.items()
             }

@@ -23,11 +23,24 @@ from gmnm_pde.linalg import RIDGE, factor
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.problem import Problem
 
-RIDGES = (RIDGE, 1e-12, 1e-9, 1e-6, 1e-3)
-"""Dampings that are tried, weakest first."""
+@dataclass(frozen=True)
+class Damping:
+    """Which dampings are tried.
 
-OVERFIT = 20.0
-"""A stronger damping is tried where points never used miss by this much more than the points used."""
+    Arguments:
+        ridges: weakest first.
+        overfit: stronger ones are tried where points never used miss by this much more than the
+            points used.
+        thorough: try them all, not only until one is no better than the one before.
+    """
+
+    ridges: tuple[float, ...] = (RIDGE, 1e-12, 1e-9, 1e-6, 1e-3)
+    overfit: float = 20.0
+    thorough: bool = False
+
+
+FOR_NOISE = Damping((RIDGE, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0), 1.0, True)
+"""For measurements, whose noise is to be left out: every smoothing is tried."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +108,11 @@ def fit_linear(
     check: Sequence[Block] = (),
     *,
     constants_free: bool = False,
+    damping: Damping | None = None,
 ) -> Fit:
     """Set the output weights that minimise the weighted residual of a linear problem."""
+    if damping is None:
+        damping = FOR_NOISE if any(block.kind == "data" for block in blocks) else Damping()
     system, checks = (
         assemble(problem, network, some, [at_zero(problem, b) for b in some], constants_free)
         if some
@@ -104,7 +120,7 @@ def fit_linear(
         for some in (blocks, check)
     )
     assert system is not None
-    x, fit = damped(system, checks)
+    x, fit = damped(system, checks, damping)
     if constants_free:
         fit = Fit(fit.residual, fit.checked, x[-1].item(), fit.ridge)
         x = x[:-1]
@@ -112,7 +128,9 @@ def fit_linear(
     return fit
 
 
-def damped(system: System, check: System | None) -> tuple[Tensor, Fit]:
+def damped(
+    system: System, check: System | None, damping: Damping = Damping()
+) -> tuple[Tensor, Fit]:
     """Least squares with the damping that does best at points never used.
 
     Directions that the points hardly see cost nothing there and anything between them. As long as
@@ -121,17 +139,18 @@ def damped(system: System, check: System | None) -> tuple[Tensor, Fit]:
     factored = factor(system.rows, system.target)
     count = len(system.target) ** 0.5
     best: tuple[float, Tensor, Fit] | None = None
-    for ridge in RIDGES:
+    for ridge in damping.ridges:
         x = factored.solve(ridge)
         residual = factored.residual(x) / count
         if check is None:
             return x, Fit(residual, (), ridge=ridge)
         missed = check.rows @ x - check.target
         size = missed.square().mean().sqrt().item()
-        if best is not None and not size < best[0]:
+        if best is None or size < best[0]:
+            best = (size, x, Fit(residual, tuple(missed.split(check.sizes)), ridge=ridge))
+        elif not damping.thorough:
             break
-        best = (size, x, Fit(residual, tuple(missed.split(check.sizes)), ridge=ridge))
-        if size <= OVERFIT * residual + 1e-14 * check.target.abs().max().item():
+        if size <= damping.overfit * residual + 1e-14 * check.target.abs().max().item():
             break
     assert best is not None
     return best[1], best[2]

@@ -27,7 +27,6 @@ class NetworkSpec:
         """A network whose units start at centres mu (K, d) with 1/sigma (K, d)."""
         raise TypeError(f"{type(self).__name__} is abstract")
 
-
     @classmethod
     def rebuild(cls, arrays: Mapping[str, Tensor]) -> Network:
         """A network of the shape of stored parameters, which are loaded into it afterwards."""

@@ -1,0 +1,151 @@
+"""What is measured: cases.yaml as frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CASES = Path(__file__).with_name("cases.yaml")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One solve and its limits.
+
+    Arguments:
+        problem, solver: names of the catalogue; None is the recipe that the problem names.
+        rtol: the tolerance asked for; the solve then has to end as "converged".
+        relative_l2: limit of the measured error; ``aim`` is only reported.
+        seconds: limit of the solve on the reference machine.
+        factor: how far the estimate may be from the true error, either way.
+        groups: "figures" and "sweep".
+    """
+
+    problem: str
+    solver: str | None = None
+    rtol: float | None = None
+    relative_l2: float | None = None
+    aim: float | None = None
+    seconds: float | None = None
+    factor: float | None = None
+    groups: tuple[str, ...] = ("figures",)
+
+    @property
+    def name(self) -> str:
+        """``poisson``, ``poisson@1e-8`` or ``poisson:gmnm-small``."""
+        solver = f":{self.solver}" if self.solver else ""
+        return f"{self.problem}{solver}{f'@{exponent(self.rtol)}' if self.rtol else ''}"
+
+
+@dataclass(frozen=True)
+class CommandCase:
+    """One whole process and its limits.
+
+    Arguments:
+        command: ``gmnm-pde`` and ``python`` stand for this environment's, RUN for a new folder.
+        silent: nothing may be printed.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    seconds: float
+    memory_gb: float | None = None
+    silent: bool = False
+    groups: tuple[str, ...] = ("commands",)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Everything of cases.yaml.
+
+    Arguments:
+        noise: ratio of two times that are taken as equal.
+        calibration: rows and columns of the matrix, and the seconds of the reference machine.
+    """
+
+    cases: tuple[Case, ...]
+    commands: tuple[CommandCase, ...]
+    noise: float
+    calibration: Mapping[str, float]
+
+    def select(self, patterns: Sequence[str]) -> Suite:
+        """The cases whose name or group matches one of the patterns; all for no pattern.
+
+        Raises:
+            ValueError: a pattern that matches nothing.
+        """
+        if not patterns:
+            return self
+        items: tuple[Case | CommandCase, ...] = (*self.cases, *self.commands)
+        for pattern in patterns:
+            if not any(_matches(item, [pattern]) for item in items):
+                known = ", ".join(dict.fromkeys(item.name for item in items))
+                raise ValueError(
+                    f"no case matches {pattern!r}.\nGroups: figures, sweep, commands. Cases: {known}."
+                )
+        return replace(
+            self,
+            cases=tuple(case for case in self.cases if _matches(case, patterns)),
+            commands=tuple(case for case in self.commands if _matches(case, patterns)),
+        )
+
+
+def load_suite(path: Path = CASES) -> Suite:
+    """Read the cases; a figure and a row of the sweep that are the same solve become one case."""
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    figures = [_case(row) for row in data["figures"]]
+    cases: dict[str, Case] = {}
+    for case in (*figures, *_sweep(data["sweep"])):
+        cases[case.name] = _merged(cases[case.name], case) if case.name in cases else case
+    commands = [
+        CommandCase(**{**row, "command": tuple(str(word) for word in row["command"])})
+        for row in data["commands"]
+    ]
+    return Suite(
+        tuple(cases.values()), tuple(commands), float(data["sweep"]["noise"]), data["calibration"]
+    )
+
+
+def exponent(value: float) -> str:
+    """1e-8 rather than 1e-08."""
+    mantissa, _, power = f"{value:.6g}".partition("e")
+    if not power and 0 < value < 1:
+        mantissa, _, power = f"{value:e}".partition("e")
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{int(power)}" if power else mantissa
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    # YAML 1.1 takes 1e-8 for a text: every limit is made a number here.
+    numbers = {"rtol", "relative_l2", "aim", "seconds"}
+    return Case(**{key: float(value) if key in numbers else value for key, value in row.items()})
+
+
+def _sweep(data: Mapping[str, Any]) -> list[Case]:
+    rows = []
+    for item in data["problems"]:
+        row = {"problem": item} if isinstance(item, str) else item
+        for rtol in map(float, row.get("rtol", data["rtol"])):
+            rows.append(
+                Case(
+                    row["problem"],
+                    rtol=rtol,
+                    relative_l2=rtol,
+                    factor=float(data["factor"]),
+                    groups=("sweep",),
+                )
+            )
+    return rows
+
+
+def _merged(figure: Case, sweep: Case) -> Case:
+    return replace(figure, factor=sweep.factor, groups=(*figure.groups, *sweep.groups))
+
+
+def _matches(item: Case | CommandCase, patterns: Sequence[str]) -> bool:
+    return any(pattern in item.groups or fnmatchcase(item.name, pattern) for pattern in patterns)
