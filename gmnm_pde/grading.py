@@ -7,7 +7,6 @@ which the solution changes quickly.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -31,12 +30,12 @@ CELLS = 8
 """A patch is looked at in this many parts along each coordinate."""
 
 
-def grade(layout: Layout, points: Tensor, indicator: Tensor) -> Layout | None:
-    """A layout with one more patch where the indicator is concentrated; None if it is not.
+def grade(layout: Layout, points: Tensor, indicator: Tensor) -> Patch | None:
+    """A new patch where the indicator is concentrated; None if it is not.
 
     Arguments:
         points: (n, d), in every patch.
-        indicator: (n,), the weighted residual there.
+        indicator: (n,), the size of the weighted residual there.
     """
     worst = points[indicator.argmax()]
     parent = finest(layout, worst)
@@ -47,12 +46,16 @@ def grade(layout: Layout, points: Tensor, indicator: Tensor) -> Layout | None:
     lower, upper, fine = box
     spacing = tuple(h / 2 if f else h for h, f in zip(parent.spacing, fine, strict=True))
     patch = Patch(lower, upper, spacing)
-    return None if patch in layout.patches else replace(layout, patches=(*layout.patches, patch))
+    return None if patch in layout.patches else patch
 
 
 def finest(layout: Layout, point: Tensor) -> Patch:
     """The finest patch that holds a point."""
-    return next(patch for patch in reversed(layout.patches) if patch.holds(point[None])[0] or patch is layout.patches[0])
+    return next(
+        patch
+        for patch in reversed(layout.patches)
+        if patch.holds(point[None])[0] or patch is layout.patches[0]
+    )
 
 
 def _hot_box(
@@ -82,7 +85,7 @@ def _hot_box(
     if not narrow.any():
         return None
     # Half of the parent: geometric grading, as many spacings in every level as in the one above.
-    # Around the worst point, so that a corner is the middle of its patch, with all hot cells inside.
+    # The worst point is the middle, so that a corner is, and all hot cells are inside.
     width = np.where(narrow, np.maximum(CELLS // 2, last - first), CELLS) * size
     low = worst.numpy() - width / 2
     low = np.clip(low, lower + last * size - width, lower + first * size)

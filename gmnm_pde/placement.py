@@ -21,7 +21,6 @@ from torch import Tensor
 from gmnm_pde.geometry import Domain
 from gmnm_pde.networks import Network, NetworkSpec
 
-
 LEAST_POINTS = 1.5
 """Collocation points over units along a coordinate; below, units alias between the points."""
 
@@ -118,7 +117,10 @@ class Layout:
     def point_spacings(self, counts: Sequence[int]) -> list[float]:
         """Smallest distance of collocation points in each patch."""
         return [
-            min(w / q for w, q in zip(_widths(patch), self._lattice_shape(patch, count), strict=True))
+            min(
+                w / q
+                for w, q in zip(_widths(patch), self._lattice_shape(patch, count), strict=True)
+            )
             for patch, count in zip(self.sampled(), counts, strict=True)
         ]
 
@@ -153,7 +155,7 @@ class Layout:
         lower, upper = self._grown(patch, overlap)
         cells = [(b - a) / h for a, b, h in zip(lower, upper, patch.spacing, strict=True)]
         d = len(cells)
-        per_face = prod(sorted(3 * max(cell, 1.0) for cell in cells)[-(d - 1):]) if d > 1 else 1
+        per_face = prod(sorted(3 * max(cell, 1.0) for cell in cells)[-(d - 1) :]) if d > 1 else 1
         boundary = self.domain.sample_boundary(
             int(4 * d * per_face), sampler="grid", lower=lower, upper=upper
         )
@@ -166,7 +168,8 @@ class Layout:
             max(a - g, low) for a, g, low in zip(patch.lower, grow, self.domain.lower, strict=True)
         )
         upper = tuple(
-            min(b + g, high) for b, g, high in zip(patch.upper, grow, self.domain.upper, strict=True)
+            min(b + g, high)
+            for b, g, high in zip(patch.upper, grow, self.domain.upper, strict=True)
         )
         return lower, upper
 
@@ -177,7 +180,7 @@ class Layout:
         return [ceil(max(scale, LEAST_POINTS) * cell) for cell in cells]
 
     def _lattice(self, patch: Patch, count: int) -> Tensor:
-        """Lattice points of the box that lie in the domain, about ``count``, clustered at its sides.
+        """Lattice points of the box that lie in the domain, about ``count``, clustered at sides.
 
         With about as many points as units, an even lattice loses two digits at the sides.
         """
@@ -187,7 +190,9 @@ class Layout:
             0.5 * (a + b) + 0.5 * (b - a) * (lattice(q) if even else clustered(q, q / (cell + 1)))
             for a, b, q, cell in zip(patch.lower, patch.upper, shape, patch.cells, strict=True)
         ]
-        points = torch.from_numpy(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes)))
+        points = torch.from_numpy(
+            np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
+        )
         return points[self.domain.contains(points)]
 
     def _share(self, patch: Patch) -> float:
@@ -197,7 +202,9 @@ class Layout:
             np.linspace(a, b, steps, endpoint=False) + 0.5 * (b - a) / steps
             for a, b in zip(patch.lower, patch.upper, strict=True)
         ]
-        points = torch.from_numpy(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes)))
+        points = torch.from_numpy(
+            np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
+        )
         return max(0.1, self.domain.contains(points).double().mean().item())
 
 
@@ -210,9 +217,7 @@ def first_patch(domain: Domain, cells: float, stretch: Sequence[float]) -> Patch
             measured in widths of the bounding box.
     """
     widths = [b - a for a, b in zip(domain.lower, domain.upper, strict=True)]
-    spacing = tuple(
-        w / max(2, round(cells / s)) for w, s in zip(widths, stretch, strict=True)
-    )
+    spacing = tuple(w / max(2, round(cells / s)) for w, s in zip(widths, stretch, strict=True))
     return Patch(tuple(domain.lower), tuple(domain.upper), spacing)
 
 
@@ -259,7 +264,9 @@ def subdivisions(patch: Patch, parts: int) -> list[tuple[tuple[float, ...], tupl
     """The box of a patch cut into parts^d equal boxes, as (lower, upper)."""
     axes = [np.linspace(a, b, parts + 1) for a, b in zip(patch.lower, patch.upper, strict=True)]
     return [
-        (tuple(axis[i] for axis, i in zip(axes, index, strict=True)),
-         tuple(axis[i + 1] for axis, i in zip(axes, index, strict=True)))
+        (
+            tuple(axis[i] for axis, i in zip(axes, index, strict=True)),
+            tuple(axis[i + 1] for axis, i in zip(axes, index, strict=True)),
+        )
         for index in product(range(parts), repeat=len(axes))
     ]

@@ -168,7 +168,7 @@ class Solution:
         from gmnm_pde.report import write_pictures
 
         Path(directory).mkdir(parents=True, exist_ok=True)
-        return write_pictures(self._with_problem(), Path(directory))
+        return write_pictures(cast(Any, self._with_problem()), Path(directory))
 
     def save(self, path: str | Path) -> Path:
         """Write the solution to ``path.npz``: plain arrays, and one text in JSON.
@@ -193,7 +193,10 @@ class Solution:
             "inferred": dict(self.inferred),
             "notes": self.notes,
         }
-        arrays = {f"network.{key}": value.detach().cpu().numpy() for key, value in self.network.state_dict().items()}
+        arrays = {
+            f"network.{key}": value.detach().cpu().numpy()
+            for key, value in self.network.state_dict().items()
+        }
         buffer = io.BytesIO()
         np.savez(buffer, about=np.array(json.dumps(about)), **cast(Any, arrays))
         path.write_bytes(buffer.getvalue())
@@ -220,14 +223,17 @@ class Solution:
 
     def _like(self, values: Tensor, points: Points) -> Points:
         if isinstance(points, np.ndarray):
-            return cast(Points, values.cpu().numpy())
-        return cast(Points, values.to(device=points.device))
+            return values.cpu().numpy()
+        return values.to(device=points.device)
 
     def _best(self) -> Record | None:
         """The record of the network that is kept."""
         known = [r for r in self.history if r.estimated_error is not None]
         size = self.parameters
-        return next((r for r in reversed(known) if r.parameters == size), self.history[-1] if self.history else None)
+        return next(
+            (r for r in reversed(known) if r.parameters == size),
+            self.history[-1] if self.history else None,
+        )
 
     def _last(self, name: str) -> int:
         best = self._best()

@@ -110,9 +110,7 @@ def run(
     before = state
     try:
         state = method.start(setting, before.network)
-        state = replace(
-            state, records=before.records, notes=unique((*before.notes, *state.notes))
-        )
+        state = replace(state, records=before.records, notes=unique((*before.notes, *state.notes)))
         while (outcome := method.decide(setting, state)) is None:
             state = method.step(setting, state)
             if monitor is not None:

@@ -250,9 +250,7 @@ def _cells_near(region: Region, lower: Tensor, upper: Tensor) -> tuple[Tensor, T
     return low, high
 
 
-def _grid_in(
-    region: Region, lower: Tensor, upper: Tensor, n: int, sampler: str
-) -> Tensor:
+def _grid_in(region: Region, lower: Tensor, upper: Tensor, n: int, sampler: str) -> Tensor:
     """A lattice on the box with about n of its points inside the region."""
     size = upper - lower
     draws, best = 2 * n, torch.zeros(0, lower.shape[0], dtype=torch.float64)

@@ -57,7 +57,6 @@ class Setting:
         """Seconds since the start of the solve."""
         return time.perf_counter() - self.started
 
-
     def placed(self, item: Placeable) -> Placeable:
         """A tensor, network or block on the device and in the dtype of this solve."""
         moved: Placeable = item.to(device=self.device, dtype=self.dtype)

@@ -26,7 +26,7 @@ from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.weights import assemble, checked_rows, evaluate, unweighted_rms
-from gmnm_pde.networks import LinearOutputNetwork
+from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout, first_patch
 
 UNITS = 64
@@ -80,7 +80,7 @@ class VariableProjection(Method):
     tolerance: float = 0.02
     window: int = 40
 
-    def start(self, setting: Setting, network: object) -> State:
+    def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
         units = min(setting.network.units or UNITS, setting.max_units)
         layout = _layout(setting, units)
@@ -132,12 +132,17 @@ class VariableProjection(Method):
             return None
         error = state.records[-1].estimated_error
         if setting.rtol is not None and error is not None and error <= setting.rtol:
-            return Outcome("converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}")
+            return Outcome(
+                "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
+            )
         status = "converged" if setting.rtol is None else "stopped"
         if memory.stuck:
             return Outcome(status, "no step lowers the residual any more")  # type: ignore[arg-type]
         losses = memory.losses
-        if len(losses) > self.window and losses[-1] > (1 - self.tolerance) * losses[-1 - self.window]:
+        if (
+            len(losses) > self.window
+            and losses[-1] > (1 - self.tolerance) * losses[-1 - self.window]
+        ):
             return Outcome(
                 status,  # type: ignore[arg-type]
                 f"the residual fell by less than {self.tolerance:.0%} in {self.window} iterations",
@@ -162,7 +167,8 @@ class VariableProjection(Method):
             before = Estimate({}, shot.misfit)
             estimate = calibrated(setting.problem.unknowns, now, values, shot.values, before)
             relative = {
-                name: max(error, relative.get(name, 0.0)) for name, error in estimate.relative.items()
+                name: max(error, relative.get(name, 0.0))
+                for name, error in estimate.relative.items()
             }
         if not snapshots or now < 0.5 * snapshots[-1].misfit:
             snapshots = (*snapshots, Snapshot(now, values))
@@ -201,11 +207,15 @@ def eliminate(
     """Set the output weights to their least-squares values.
 
     Returns:
-        the loss (root mean square), the weighted residual (rows,) and the projector off the columns.
+        the loss (root mean square), the weighted residual (rows,), the projector off the columns.
     """
     problem = setting.problem
     system = assemble(
-        problem, network, blocks, [at_zero(problem, block) for block in blocks], setting.constants_free
+        problem,
+        network,
+        blocks,
+        [at_zero(problem, block) for block in blocks],
+        setting.constants_free,
     )
     scale = system.rows.norm(dim=0).clamp_min(1e-300)
     Q, R = torch.linalg.qr(system.rows / scale)
@@ -236,7 +246,7 @@ def _improve(
     loss: float,
     damping: float,
 ) -> tuple[LinearOutputNetwork, float, float, bool]:
-    """The first of a row of dampings whose step lowers the loss; the network itself if none does."""
+    """The first damping whose step lowers the loss; the network itself if none does."""
     scale = J.norm(dim=0).clamp_min(1e-30)
     J = J / scale
     Q, R = torch.linalg.qr(J)

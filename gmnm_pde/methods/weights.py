@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,9 +19,11 @@ from gmnm_pde.assembly import (
     target_rows,
     weight_rows,
 )
+from gmnm_pde.errors import InputError
 from gmnm_pde.linalg import RIDGE, factor
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.problem import Problem
+
 
 @dataclass(frozen=True)
 class Damping:
@@ -39,6 +41,9 @@ class Damping:
     thorough: bool = False
 
 
+UNBALANCED = 1e-2
+"""A pure Neumann problem whose data miss the solvability condition by more has no solution."""
+
 FOR_NOISE = Damping((RIDGE, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0), 1.0, True)
 """For measurements, whose noise is to be left out: every smoothing is tried."""
 
@@ -50,17 +55,15 @@ class Fit:
     Arguments:
         residual: root mean square of the weighted rows that were fitted.
         checked: weighted rows of the check blocks, one tensor a block.
-        imbalance: the constant that had to be added to the equations for a solution to exist; None
-            unless constants are free.
+        imbalance: the constant source that had to be added for a solution to exist, over the size
+            of sources and fluxes; None unless constants are free.
         ridge: the damping that was used.
-        iterations: of Newton's method.
     """
 
     residual: float
     checked: tuple[Tensor, ...]
     imbalance: float | None = None
     ridge: float = RIDGE
-    iterations: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def fit_linear(
     assert system is not None
     x, fit = damped(system, checks, damping)
     if constants_free:
-        fit = Fit(fit.residual, fit.checked, x[-1].item(), fit.ridge)
+        fit = replace(fit, imbalance=abs(x[-1].item()) / _source_size(problem, blocks))
         x = x[:-1]
     _set(network, x)
     return fit
@@ -171,7 +174,7 @@ def fit_newton(
     """
     lins = [at_network(problem, block, network) for block in blocks]
     loss = _loss(blocks, lins)
-    for iteration in range(1, iterations + 1):
+    for _ in range(iterations):
         before = _flat(network)
         seen = [at_network(problem, block, network) for block in check]
         checks = assemble(problem, network, check, seen) if check else None
@@ -191,7 +194,7 @@ def fit_newton(
         loss = tried
         if stalled:
             break
-    return Fit(loss, checked_rows(problem, network, check), ridge=fit.ridge, iterations=iteration)
+    return Fit(loss, checked_rows(problem, network, check), ridge=fit.ridge)
 
 
 def checked_rows(
@@ -208,7 +211,9 @@ def evaluate(network: LinearOutputNetwork, points: Tensor) -> Tensor:
     return values
 
 
-def unweighted_rms(rows: Sequence[Tensor], blocks: Sequence[Block], kinds: tuple[str, ...]) -> float:
+def unweighted_rms(
+    rows: Sequence[Tensor], blocks: Sequence[Block], kinds: tuple[str, ...]
+) -> float:
     """Root mean square of the residuals of some kinds of blocks; nan if there are none."""
     chosen = [
         row / block.weights
@@ -231,3 +236,44 @@ def _flat(network: LinearOutputNetwork) -> Tensor:
 
 def _set(network: LinearOutputNetwork, x: Tensor) -> None:
     network.set_output_weights(x.reshape(network.n_outputs, -1).T)
+
+
+def start_from(network: LinearOutputNetwork, previous: LinearOutputNetwork, probes: Tensor) -> None:
+    """Set output weights that make a network nearly equal to an earlier one at the probes."""
+    target = evaluate(previous, probes)
+    with torch.no_grad():
+        features = network.features(probes)
+    columns = [factor(features.clone(), column).solve(1e-10) for column in target.T]
+    network.set_output_weights(torch.stack(columns, dim=1))
+
+
+def imbalance_note(problem: Problem, fit: Fit, error: float) -> str | None:
+    """What to say where sources and fluxes of a pure Neumann problem do not balance.
+
+    Raises:
+        InputError: they are so far apart that there is no solution.
+    """
+    if fit.imbalance is None or not error < 0.1:
+        return None
+    if fit.imbalance > UNBALANCED:
+        raise InputError(
+            "sources and boundary fluxes do not balance, so this pure Neumann problem has no "
+            f"solution: they are apart by {fit.imbalance:.1%} of their size.",
+            mend="Correct the source or the flux, or give u on a part of the boundary.",
+        )
+    if fit.imbalance > max(100 * error, 1e-9):
+        return (
+            f"Sources and fluxes are out of balance by {fit.imbalance:.0e} of their size; "
+            "a constant source makes up for it."
+        )
+    return None
+
+
+def _source_size(problem: Problem, blocks: Sequence[Block]) -> float:
+    """The largest root mean square of a right-hand side."""
+    sizes = [
+        at_zero(problem, block).target.square().mean().sqrt().item()
+        for block in blocks
+        if block.average is None
+    ]
+    return max(sizes, default=0.0) or 1.0

@@ -1,0 +1,238 @@
+"""How a network grows from level to level: what the next one looks like, given how this one did.
+
+A residual that is spread over the domain and falls quickly asks for smaller spacings everywhere and
+a wider margin; one that is concentrated asks for a finer patch; a re-entrant corner gets more
+patches at every level. Spacings follow how quickly the solution varies along each coordinate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from gmnm_pde.geometry import Domain
+from gmnm_pde.grading import corner_patches, grade, variation
+from gmnm_pde.methods.base import Setting
+from gmnm_pde.networks import LinearOutputNetwork
+from gmnm_pde.placement import Layout, Patch, first_patch, margin_for
+
+ROUNDING = 1e-13
+"""What is aimed at without a tolerance: a few hundred roundings, before they are all there is."""
+
+FAST = 0.3
+"""Uniform refinement goes on as it is while it brings the error down by at least this factor."""
+
+STRETCH = 0.75
+"""Spacings follow variation to this power. At one, the slow coordinate has so few units that their
+weights grow and with them the rounding."""
+
+LARGEST_STRETCH = 8.0
+"""Variation along the slowest coordinate is taken to be at least that of the fastest over this."""
+
+CORNER_LEVELS = 4
+"""Patches added around each re-entrant corner from level to level."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a level looks like.
+
+    Arguments:
+        cells: spacings across the domain, in the geometric mean over the coordinates.
+        stretch: how spacings compare along the coordinates, see :func:`placement.first_patch`.
+        tolerance: the error that the margin is made for.
+        corner_levels: nested patches around each re-entrant corner.
+        extra: patches where the residual was concentrated, with the cells they were made at.
+    """
+
+    cells: float
+    stretch: tuple[float, ...]
+    tolerance: float = 1e-4
+    corner_levels: int = CORNER_LEVELS
+    extra: tuple[tuple[Patch, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a level did.
+
+    Arguments:
+        error: its estimated error, infinite if there is none.
+        before: that of the level before.
+        graded: whether this level got a new patch.
+        points, indicator: where the residual was looked at, (n, d), and its size there, (n,).
+    """
+
+    error: float
+    before: float
+    graded: bool
+    points: Tensor
+    indicator: Tensor
+
+    @property
+    def drop(self) -> float:
+        """By which factor the error fell; one if that is not known."""
+        known = math.isfinite(self.before) and self.before > 0
+        return self.error / self.before if known else 1.0
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Rules from one level to the next.
+
+    Arguments:
+        cells: of the first level.
+        factor: from level to level, in cells.
+        ratio: width of a unit over the spacing.
+        oversampling: collocation points over units.
+        grade: add finer patches where the residual is concentrated.
+    """
+
+    cells: float
+    factor: float
+    ratio: float
+    oversampling: float
+    grade: bool
+
+    def first(self, setting: Setting) -> Plan:
+        """The first level."""
+        domain = setting.problem.domain
+        # Between equal numbers of units and equal spacings, until a solution says which it is.
+        stretch = normalised([width**-0.5 for width in widths(domain)])
+        plan = Plan(self.cells if domain.dimension < 3 else min(self.cells, 3.0), stretch)
+        return self._affordable(setting, replace(plan, cells=1.0), plan)
+
+    def layout(self, setting: Setting, plan: Plan) -> Layout:
+        """The patches of a plan."""
+        domain = setting.problem.domain
+        first = first_patch(domain, plan.cells, plan.stretch)
+        corners = corner_patches(domain, first, plan.corner_levels)
+        extra = tuple(patch.refined(plan.cells / cells) for patch, cells in plan.extra)
+        return Layout(
+            domain,
+            (first, *corners, *extra),
+            margin_for(plan.tolerance, self.ratio),
+            ratio=self.ratio,
+            oversampling=self.oversampling,
+        )
+
+    def units(self, setting: Setting, plan: Plan) -> int:
+        """Units of a plan."""
+        return sum(len(part) for part in self.layout(setting, plan).centres())
+
+    def following(
+        self, setting: Setting, plan: Plan, network: LinearOutputNetwork, progress: Progress,
+        probes: Tensor,
+    ) -> tuple[Plan, bool]:  # fmt: skip
+        """The next level, and whether it has a new patch.
+
+        Arguments:
+            network, progress: of this level.
+            probes: points inside, to see how the solution varies.
+        """
+        layout = self.layout(setting, plan)
+        corners = len(corner_patches(layout.domain, layout.patches[0], 1)) > 0
+        plan = replace(plan, tolerance=_margin_tolerance(setting, plan, progress))
+        slow = progress.drop > FAST or progress.graded
+        if self.grade and slow and not corners and math.isfinite(progress.before):
+            patch = grade(layout, progress.points, progress.indicator)
+            if patch is not None:
+                return replace(plan, extra=(*plan.extra, (patch, plan.cells))), True
+        if progress.error < 0.1 and not corners:
+            plan = replace(plan, stretch=_stretch(layout.domain, network, probes))
+        cells = self._next_cells(setting, plan, progress, corners)
+        tolerance = max(min(plan.tolerance, margin_schedule(cells)), _finest_margin(setting))
+        more = replace(
+            plan,
+            cells=cells,
+            tolerance=tolerance,
+            corner_levels=plan.corner_levels + CORNER_LEVELS,
+        )
+        return self._affordable(setting, plan, more), False
+
+    def _affordable(self, setting: Setting, now: Plan, more: Plan) -> Plan:
+        """The next plan, or one between this and the next that the limits allow."""
+        limit = units_allowed(setting)
+        cells = more.cells
+        while cells > 1.02 * now.cells:
+            smaller = replace(more, cells=cells)
+            if self.units(setting, smaller) <= limit:
+                return smaller
+            cells = now.cells + 0.7 * (cells - now.cells)
+        return more
+
+    def _next_cells(self, setting: Setting, plan: Plan, progress: Progress, corners: bool) -> float:
+        """A fixed factor more; less where the goal is nearly met."""
+        factor = self.factor
+        if setting.problem.domain.dimension > 2:
+            factor = min(factor, 1.25)
+        if corners:
+            return plan.cells * min(factor, 1.2)
+        if not 0 < progress.drop < 1 or not math.isfinite(progress.error):
+            return plan.cells * factor
+        # Errors fall geometrically with the cells: as many more as the goal still needs.
+        rate = math.log(progress.drop) / math.log(factor)
+        needed = min(math.log(0.3 * goal(setting) / progress.error) / rate, math.log(factor))
+        return plan.cells * max(math.exp(needed), 1.1)
+
+
+def goal(setting: Setting) -> float:
+    """The error to reach."""
+    return ROUNDING if setting.rtol is None else setting.rtol
+
+
+def margin_schedule(cells: float) -> float:
+    """The error a margin is made for when nothing else is known: what so many cells can reach."""
+    return float(10.0 ** -(1 + cells))
+
+
+def units_allowed(setting: Setting) -> int:
+    """The largest network: what was allowed, and at most two thirds of the points there are."""
+    return min(setting.max_units, points_support(setting))
+
+
+def points_support(setting: Setting) -> int:
+    """Units that a given number of points supports."""
+    counts = []
+    if setting.sampling.interior is not None:
+        counts.append(setting.sampling.interior)
+    if setting.problem.data is not None and not setting.problem.equations:
+        counts.append(len(setting.problem.data.points))
+    return max(8, 2 * min(counts) // 3) if counts else setting.max_units
+
+
+def widths(domain: Domain) -> list[float]:
+    """Widths of the bounding box."""
+    return [b - a for a, b in zip(domain.lower, domain.upper, strict=True)]
+
+
+def normalised(values: Sequence[float]) -> tuple[float, ...]:
+    """The values divided by their geometric mean."""
+    mean = math.exp(sum(math.log(v) for v in values) / len(values))
+    return tuple(v / mean for v in values)
+
+
+def _finest_margin(setting: Setting) -> float:
+    return max(0.02 * goal(setting), 1e-16)
+
+
+def _margin_tolerance(setting: Setting, plan: Plan, progress: Progress) -> float:
+    """The margin for what the next level may reach: as much again as this one, and a bit."""
+    floor = _finest_margin(setting)
+    if not math.isfinite(progress.error):
+        return max(0.03 * plan.tolerance, floor)
+    hoped = progress.error * min(progress.drop, 0.1) * 0.03
+    return max(min(hoped, 0.3 * plan.tolerance), floor)
+
+
+def _stretch(domain: Domain, network: LinearOutputNetwork, probes: Tensor) -> tuple[float, ...]:
+    """Spacings that follow how quickly the solution varies along each coordinate."""
+    rates = [
+        rate * width
+        for rate, width in zip(variation(network, probes[:300]), widths(domain), strict=True)
+    ]
+    slowest = max(rates) / LARGEST_STRETCH
+    return normalised([max(rate, slowest) ** -STRETCH for rate in rates])
