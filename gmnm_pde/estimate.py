@@ -6,13 +6,13 @@ network give the factor. The earlier one's error is nearly its distance from the
 
     C_k = |u_k - u_(k-1)| / misfit_(k-1),       |error of u_k| ~ max(C_k, C_(k-1)) misfit_k .
 
-Where the solution is singular the factor falls from level to level and that is far too much; the
-distances themselves then fall geometrically and say the same,
+Towards a singularity (a re-entrant corner) the factor falls from level to level and that is far
+too much. There levels grow by equal steps, and their distances fall geometrically, which gives
 
     |error of u_k| ~ |u_k - u_(k-1)| max(|u_k - u_(k-1)| / |u_(k-1) - u_(k-2)|, 1/10),
 
-so the smaller of the two is taken, and doubled. A wrong problem (a residual that does not determine
-u) is not noticed by this, as by any residual.
+and the smaller of the two is taken. Either is doubled. A wrong problem (a residual that does not
+determine u) is not noticed by this, as by any residual.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def calibrated(
     values_before: Tensor | None,
     before: Estimate | None,
     doubt_now: float = 0.0,
+    singular: bool = False,
 ) -> Estimate:
     """The estimate of a level from its misfit and the level before.
 
@@ -99,6 +100,7 @@ def calibrated(
         values, values_before: both levels at the same points, (n, m).
         before: the estimate of the level before.
         doubt_now: see :func:`doubt`.
+        singular: whether levels grow towards a singularity; two of them are then not enough.
     """
     relative, constants, moves = {}, {}, {}
     for j, name in enumerate(unknowns):
@@ -109,8 +111,10 @@ def calibrated(
         moved = moves[name] = rms(values[:, j] - values_before[:, j])
         constants[name] = moved / before.misfit
         error = max(constants[name], before.constants.get(name, 0.0)) * misfit_now
-        if before.moves.get(name, 0.0) > 0:
-            error = min(error, moved * max(moved / before.moves[name], FALL))
+        if singular:
+            earlier = before.moves.get(name, 0.0)
+            geometric = moved * max(moved / earlier, FALL) if earlier > 0 else math.inf
+            error = math.inf if earlier == 0 else min(error, geometric)
         error = max(SAFETY * error, doubt_now) / size
         relative[name] = max(error, FLOOR) if math.isfinite(error) else math.inf
     return Estimate(relative, misfit_now, constants, moves)

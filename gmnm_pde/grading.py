@@ -81,12 +81,14 @@ def _hot_box(
                 queue.append(other)
     first = np.min(list(found), axis=0)
     last = np.max(list(found), axis=0) + 1
-    narrow = last - first <= 3 * CELLS // 4
+    extent = last - first
+    # A region much longer along one coordinate than along another is a layer, also a short one.
+    narrow = (extent <= CELLS // 2) & (extent <= 2 * extent.min())
     if not narrow.any():
         return None
     # Half of the parent: geometric grading, as many spacings in every level as in the one above.
     # The worst point is the middle, so that a corner is, and all hot cells are inside.
-    width = np.where(narrow, np.maximum(CELLS // 2, last - first), CELLS) * size
+    width = np.where(narrow, CELLS // 2, CELLS) * size
     low = worst.numpy() - width / 2
     low = np.clip(low, lower + last * size - width, lower + first * size)
     low = np.clip(low, lower, upper - width)

@@ -32,6 +32,15 @@ weights grow and with them the rounding."""
 LARGEST_STRETCH = 8.0
 """Variation along the slowest coordinate is taken to be at least that of the fastest over this."""
 
+ROUNDING_MARGIN = 1e-16
+"""No margin is made for a smaller error."""
+
+WIDER = 0.01
+"""The error a margin is made for, over that of the level before, where a level brought nothing."""
+
+LEAST_GROWTH = 1.2
+"""Smallest factor in cells from level to level."""
+
 CORNER_LEVELS = 4
 """Patches added around each re-entrant corner from level to level."""
 
@@ -119,6 +128,12 @@ class Growth:
             oversampling=self.oversampling,
         )
 
+    def singular(self, setting: Setting) -> bool:
+        """Whether the domain has re-entrant corners."""
+        domain = setting.problem.domain
+        first = first_patch(domain, 4.0, (1.0,) * domain.dimension)
+        return len(corner_patches(domain, first, 1)) > 0
+
     def units(self, setting: Setting, plan: Plan) -> int:
         """Units of a plan."""
         return sum(len(part) for part in self.layout(setting, plan).centres())
@@ -134,17 +149,23 @@ class Growth:
             probes: points inside, to see how the solution varies.
         """
         layout = self.layout(setting, plan)
-        corners = len(corner_patches(layout.domain, layout.patches[0], 1)) > 0
+        corners = self.singular(setting)
         plan = replace(plan, tolerance=_margin_tolerance(setting, plan, progress))
         slow = progress.drop > FAST or progress.graded
         if self.grade and slow and not corners and math.isfinite(progress.before):
             patch = grade(layout, progress.points, progress.indicator)
             if patch is not None:
-                return replace(plan, extra=(*plan.extra, (patch, plan.cells))), True
-        if progress.error < 0.1 and not corners:
+                graded = replace(plan, extra=(*plan.extra, (patch, plan.cells)))
+                if self.units(setting, graded) <= units_allowed(setting):
+                    return graded, True
+        if progress.error < 0.1 and not corners and not plan.extra:
             plan = replace(plan, stretch=_stretch(layout.domain, network, probes))
         cells = self._next_cells(setting, plan, progress, corners)
-        tolerance = max(min(plan.tolerance, margin_schedule(cells)), _finest_margin(setting))
+        tolerance = min(plan.tolerance, margin_schedule(cells))
+        # Where more units bring nothing it may be the margin: some operators need a wider one.
+        idle = progress.drop > FAST and math.isfinite(progress.before)
+        floor = ROUNDING_MARGIN if idle else _finest_margin(setting)
+        tolerance = max(WIDER * tolerance if idle else tolerance, floor)
         more = replace(
             plan,
             cells=cells,
@@ -156,12 +177,13 @@ class Growth:
     def _affordable(self, setting: Setting, now: Plan, more: Plan) -> Plan:
         """The next plan, or one between this and the next that the limits allow."""
         limit = units_allowed(setting)
-        cells = more.cells
-        while cells > 1.02 * now.cells:
-            smaller = replace(more, cells=cells)
-            if self.units(setting, smaller) <= limit:
-                return smaller
-            cells = now.cells + 0.7 * (cells - now.cells)
+        for plan in (more, replace(more, tolerance=max(now.tolerance, more.tolerance))):
+            cells = plan.cells
+            while cells > 1.05 * now.cells:
+                smaller = replace(plan, cells=cells)
+                if self.units(setting, smaller) <= limit:
+                    return smaller
+                cells = now.cells + 0.7 * (cells - now.cells)
         return more
 
     def _next_cells(self, setting: Setting, plan: Plan, progress: Progress, corners: bool) -> float:
@@ -176,7 +198,8 @@ class Growth:
         # Errors fall geometrically with the cells: as many more as the goal still needs.
         rate = math.log(progress.drop) / math.log(factor)
         needed = min(math.log(0.3 * goal(setting) / progress.error) / rate, math.log(factor))
-        return plan.cells * max(math.exp(needed), 1.1)
+        # Levels that are nearly the same say nothing about each other's error.
+        return plan.cells * max(math.exp(needed), LEAST_GROWTH)
 
 
 def goal(setting: Setting) -> float:
@@ -216,7 +239,7 @@ def normalised(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _finest_margin(setting: Setting) -> float:
-    return max(0.02 * goal(setting), 1e-16)
+    return max(0.02 * goal(setting), ROUNDING_MARGIN)
 
 
 def _margin_tolerance(setting: Setting, plan: Plan, progress: Progress) -> float:

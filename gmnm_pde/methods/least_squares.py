@@ -240,7 +240,10 @@ class LeastSquares(Method):
         if not setting.problem.equations:
             return held_back(unknowns, missed, values)
         doubted = doubt(level.fit.checked, level.check)
-        return calibrated(unknowns, missed, values, memory.values, memory.estimate, doubted)
+        return calibrated(
+            unknowns, missed, values, memory.values, memory.estimate, doubted,
+            singular=self._rules.singular(setting),
+        )  # fmt: skip
 
 
 def _progress(memory: Memory, level: Level, estimate: Estimate) -> Progress:
