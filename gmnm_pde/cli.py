@@ -191,7 +191,10 @@ def check(problem: ProblemName, settings: Settings = None) -> None:
     """Say what was understood, and what is wrong, before any training."""
     from gmnm_pde.terminal import make_console, problem_table
 
+    from gmnm_pde.solve import check_solvable
+
     file, recipe, checked = _understand(problem, settings)
+    check_solvable(file.problem, checked)
     make_console().print(problem_table(file.problem, checked, recipe.name))
 
 

@@ -7,6 +7,8 @@ which the solution changes quickly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -23,30 +25,44 @@ HOT = 0.3
 REENTRANT = 1.01 * np.pi
 """Corners with a larger interior angle are singular for second-order equations."""
 
+NEAR_CORNER = 1.0
+"""Spacings from a corner within which a hot point is taken to be the corner's."""
+
 CORNER = 0.375
 """A corner's first patch reaches this far from it, in half widths of the bounding box."""
+
+MOST_PATCHES = 4
+"""New patches at a time: a square has four corners."""
 
 CELLS = 8
 """A patch is looked at in this many parts along each coordinate."""
 
 
-def grade(layout: Layout, points: Tensor, indicator: Tensor) -> Patch | None:
-    """A new patch where the indicator is concentrated; None if it is not.
+def grade(layout: Layout, points: Tensor, indicator: Tensor) -> tuple[Patch, ...]:
+    """New patches where the indicator is concentrated; none if it is not.
 
     Arguments:
         points: (n, d), in every patch.
         indicator: (n,), the size of the weighted residual there.
     """
-    worst = points[indicator.argmax()]
-    parent = finest(layout, worst)
-    hot = points[(indicator > HOT * indicator.max()) & parent.holds(points)]
-    box = _hot_box(parent, hot, worst)
-    if box is None:
-        return None
-    lower, upper, fine = box
-    spacing = tuple(h / 2 if f else h for h, f in zip(parent.spacing, fine, strict=True))
-    patch = Patch(lower, upper, spacing)
-    return None if patch in layout.patches else patch
+    hot = indicator > HOT * indicator.max()
+    points, indicator = points[hot], indicator[hot]
+    patches: list[Patch] = []
+    while len(points) and len(patches) < MOST_PATCHES:
+        worst = points[indicator.argmax()]
+        parent = finest(layout, worst)
+        box = _hot_box(parent, points[parent.holds(points)], worst)
+        if box is None:
+            break
+        lower, upper, fine = box
+        spacing = tuple(h / 2 if f else h for h, f in zip(parent.spacing, fine, strict=True))
+        patch = Patch(lower, upper, spacing)
+        if patch in layout.patches:
+            break
+        patches.append(patch)
+        left = ~patch.holds(points)
+        points, indicator = points[left], indicator[left]
+    return tuple(patches)
 
 
 def finest(layout: Layout, point: Tensor) -> Patch:
@@ -107,22 +123,77 @@ def variation(network: Network, points: Tensor) -> list[float]:
     return [max((values[alpha].abs().mean().item() / size) ** 0.25, 1e-12) for alpha in orders]
 
 
-def corner_patches(domain: Domain, first: Patch, levels: int) -> tuple[Patch, ...]:
-    """Nested patches around every re-entrant corner, halved with each level.
+@dataclass(frozen=True)
+class Corner:
+    """A corner that patches are nested around.
 
-    A solution at a re-entrant corner has unbounded second derivatives. Least squares then smears
-    the residual over the domain, so the corner cannot be found from it; the geometry is known.
-    Halving was seen to be better than a factor of three or four at the same number of units.
+    Arguments:
+        point: where, (d,).
+        levels: patches so far.
+        step: patches added from level to level of a growing network. Towards a re-entrant corner
+            the error falls by two or three with each patch, towards a convex one by about eight.
+    """
+
+    point: tuple[float, ...]
+    levels: int
+    step: int
+
+    def grown(self) -> Corner:
+        """With the patches of the next level."""
+        return replace(self, levels=self.levels + self.step)
+
+    def patches(self, first: Patch) -> tuple[Patch, ...]:
+        """Nested patches, halved with each level.
+
+        Halving was seen to be better than a factor of three or four at the same number of units.
+        """
+        reach = [CORNER * (b - a) / 2 for a, b in zip(first.lower, first.upper, strict=True)]
+        return tuple(
+            Patch(
+                tuple(c - r / 2**level for c, r in zip(self.point, reach, strict=True)),
+                tuple(c + r / 2**level for c, r in zip(self.point, reach, strict=True)),
+                tuple(h / 2 ** (level + 1) for h in first.spacing),
+            )
+            for level in range(self.levels)
+        )
+
+
+def reentrant_corners(domain: Domain) -> tuple[Corner, ...]:
+    """The corners at which a solution has unbounded derivatives whatever the data.
+
+    Least squares then smears the residual over the domain, so the corner cannot be found from it;
+    but the geometry is known.
     """
     corners = domain.corners()
-    reach = [CORNER * (b - a) / 2 for a, b in zip(first.lower, first.upper, strict=True)]
     return tuple(
-        Patch(
-            tuple(c - r / 2**level for c, r in zip(corner, reach, strict=True)),
-            tuple(c + r / 2**level for c, r in zip(corner, reach, strict=True)),
-            tuple(h / 2 ** (level + 1) for h in first.spacing),
-        )
-        for corner, angle in zip(corners.points.tolist(), corners.angles.tolist(), strict=True)
+        Corner(tuple(point), 4, 4)
+        for point, angle in zip(corners.points.tolist(), corners.angles.tolist(), strict=True)
         if angle > REENTRANT
-        for level in range(levels)
     )
+
+
+def hot_corners(
+    layout: Layout, known: Sequence[Corner], points: Tensor, indicator: Tensor
+) -> tuple[Corner, ...]:
+    """Convex corners at which the indicator is concentrated, none if the worst point is elsewhere.
+
+    A source that does not vanish in a corner held at zero gives a solution like r^2 log r there.
+
+    Arguments:
+        known: corners that have patches already.
+        points, indicator: as for :func:`grade`.
+    """
+    corners = layout.domain.corners().points
+    if not len(corners):
+        return ()
+    spacing = points.new_tensor(layout.patches[0].spacing)
+    distance = ((points[:, None] - corners) / spacing).norm(dim=2)
+    hot = indicator > HOT * indicator.max()
+    at_corner = distance <= NEAR_CORNER
+    if not at_corner[indicator.argmax()].any():
+        return ()
+    taken = {corner.point for corner in known}
+    found = [
+        tuple(corners[j].tolist()) for j in range(len(corners)) if (hot & at_corner[:, j]).any()
+    ]
+    return tuple(Corner(point, 2, 2) for point in found if point not in taken)

@@ -22,6 +22,9 @@ from gmnm_pde.problem import Problem, ReferenceValues
 
 Points = TypeVar("Points", Tensor, np.ndarray)
 
+CHUNK = 2_000_000
+"""Units times points that are evaluated at once: 16 MB an intermediate result."""
+
 ERROR_POINTS = 4000
 """Points on which errors are measured; no solver uses them."""
 
@@ -84,8 +87,8 @@ class Solution:
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
         with torch.no_grad():
-            values = self.network(self._tensor(points))
-        return self._like(values, points)
+            parts = [self.network(part) for part in self._parts(points)]
+        return self._like(torch.cat(parts), points)
 
     def derivative(self, points: Points, letters: str, unknown: str | None = None) -> Points:
         """A derivative, ``"xx"`` for u_xx, at points (n, d), (n,).
@@ -100,8 +103,10 @@ class Solution:
             )
         orders = orders_of(letters, self.coordinates, name)
         with torch.no_grad():
-            values = self.network.derivatives(self._tensor(points), [orders])[orders]
-        return self._like(values[:, self.unknowns.index(name)], points)
+            parts = [
+                self.network.derivatives(part, [orders])[orders] for part in self._parts(points)
+            ]
+        return self._like(torch.cat(parts)[:, self.unknowns.index(name)], points)
 
     def reference(self, points: Tensor) -> ReferenceValues | None:
         """The problem's reference at points, None without one."""
@@ -209,6 +214,10 @@ class Solution:
                 mend="Load it with `gp.load(path, problem=...)`.",
             )
         return self
+
+    def _parts(self, points: Tensor | np.ndarray) -> tuple[Tensor, ...]:
+        """The points in parts: every unit is evaluated at every one of them at once."""
+        return self._tensor(points).split(max(1, CHUNK // max(self.units, 1)))
 
     def _tensor(self, points: Tensor | np.ndarray) -> Tensor:
         example = next(self.network.parameters())

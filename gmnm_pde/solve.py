@@ -12,8 +12,8 @@ import torch
 
 from gmnm_pde.checks import Checked, check
 from gmnm_pde.errors import InputError
-from gmnm_pde.methods import Method, Outcome, Record, Setting, State
-from gmnm_pde.networks import NETWORKS, Network
+from gmnm_pde.methods import LeastSquares, Method, Outcome, Record, Setting, State
+from gmnm_pde.networks import NETWORKS, GMNMSpec, Network
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution, measure, unique
@@ -120,6 +120,21 @@ def run(
             raise
         return state, Outcome("interrupted", "interrupted; the best level so far is kept")
     return method.finish(setting, state, outcome), outcome
+
+
+def check_solvable(problem: Problem, checked: Checked) -> None:
+    """Whether sources and fluxes of a pure Neumann problem balance, by two coarse levels.
+
+    Raises:
+        InputError: they do not, so there is no solution.
+    """
+    if not checked.pure_neumann:
+        return
+    setting = Setting(fixed_mean(problem, checked), GMNMSpec(), Sampling(), constants_free=True)
+    method = LeastSquares()
+    state = method.start(setting, None)
+    for _ in range(2):
+        state = method.step(setting, state)
 
 
 def _understood(

@@ -84,9 +84,10 @@ class Suite:
         items: tuple[Case | CommandCase, ...] = (*self.cases, *self.commands)
         for pattern in patterns:
             if not any(_matches(item, [pattern]) for item in items):
-                known = ", ".join(dict.fromkeys(item.name for item in items))
+                known = ", ".join(item.name for item in items)
                 raise ValueError(
-                    f"no case matches {pattern!r}.\nGroups: figures, sweep, commands. Cases: {known}."
+                    f"no case matches {pattern!r}.\n"
+                    f"Groups: figures, sweep, commands. Cases: {known}."
                 )
         return replace(
             self,
@@ -123,7 +124,10 @@ def exponent(value: float) -> str:
 def _case(row: Mapping[str, Any]) -> Case:
     # YAML 1.1 takes 1e-8 for a text: every limit is made a number here.
     numbers = {"rtol", "relative_l2", "aim", "seconds"}
-    return Case(**{key: float(value) if key in numbers else value for key, value in row.items()})
+    values: dict[str, Any] = {
+        key: float(value) if key in numbers else value for key, value in row.items()
+    }
+    return Case(**values)
 
 
 def _sweep(data: Mapping[str, Any]) -> list[Case]:

@@ -69,16 +69,28 @@ def square(low: float, high: float) -> dict[str, MeshOf]:
 def layered(width: float) -> dict[str, MeshOf]:
     """Meshes of the unit square for a layer exp((x - 1)/width): half of the columns lie in it.
 
-    Shishkin's meshes, the usual choice when layer and direction are known.
+    The nodes in the layer divide its height evenly (Bakhvalov); Shishkin's evenly spaced ones
+    are ten to a hundred times less accurate at the same size.
     """
 
-    def across(n: int) -> Array:
-        # exp(-(1 - start)/width) is about the error that n elements of degree 4 leave elsewhere.
-        start = 1 - min(0.5, 5 * width * log(4 * n))
-        half = max(n // 2, 1)
-        return np.concatenate([np.linspace(0, start, half + 1), np.linspace(start, 1, half + 1)[1:]])
+    def across(degree: int) -> Callable[[int], Array]:
+        scale = (degree + 1) * width
 
-    return _tensor(across, lambda n: np.linspace(0, 1, max(n // 2, 1) + 1))
+        def nodes(n: int) -> Array:
+            half = max(n // 2, 1)
+            thickness = min(0.5, scale * log(4 * n))
+            layer = 1 + scale * np.log(np.linspace(np.exp(-thickness / scale), 1, half + 1))
+            return np.concatenate([np.linspace(0, 1 - thickness, half + 1), layer[1:]])
+
+        return nodes
+
+    def along(n: int) -> Array:
+        return np.linspace(0, 1, max(n // 2, 1) + 1)
+
+    return {
+        "triangles-4": _tensor(across(4), along)["triangles-4"],
+        "quadrilaterals-8": _tensor(across(8), along)["quadrilaterals-8"],
+    }
 
 
 def disk(level: int) -> Any:
@@ -141,9 +153,7 @@ def _variable_diffusion(x: Array) -> Any:
     sx, cx = np.sin(pi * x[0]), np.cos(pi * x[0])
     sy, cy = np.sin(pi * x[1] / 2), np.cos(pi * x[1] / 2)
     return (
-        1.25 * pi**2 * _diffusion(x) * sx * cy
-        - 2 * x[0] * pi * cx * cy
-        + x[1] * pi / 2 * sx * sy
+        1.25 * pi**2 * _diffusion(x) * sx * cy - 2 * x[0] * pi * cx * cy + x[1] * pi / 2 * sx * sy
     )
 
 
@@ -171,7 +181,7 @@ PROBLEMS: dict[str, Weak] = {
         lambda x: 0 * x[0],
         {"triangles-4": lshape},
         essential=_corner,
-        sizes={"triangles-4": (0, 1, 2, 3, 4, 5, 6)},
+        sizes={"triangles-4": (0, 1, 2, 3, 4, 5, 6, 7)},
     ),
     "poisson-3d": Weak(
         lambda x: 3 * pi**2 * np.sin(pi * x[0]) * np.sin(pi * x[1]) * np.sin(pi * x[2]),

@@ -16,8 +16,9 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-fem")
 
 
 def one_thread() -> dict[str, str]:
-    """The environment of every measured process: one thread, and no GPU."""
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "CUDA_VISIBLE_DEVICES": ""}
+    """The environment of every measured process: one thread, no GPU, this checkout's code."""
+    threads = dict.fromkeys(THREADS, "1")
+    return {**os.environ, **threads, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
 
 
 def describe() -> dict[str, Any]:

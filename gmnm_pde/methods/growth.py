@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from gmnm_pde.geometry import Domain
-from gmnm_pde.grading import corner_patches, grade, variation
+from gmnm_pde.grading import Corner, grade, hot_corners, reentrant_corners, variation
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.placement import Layout, Patch, first_patch, margin_for
@@ -41,9 +41,6 @@ WIDER = 0.01
 LEAST_GROWTH = 1.2
 """Smallest factor in cells from level to level."""
 
-CORNER_LEVELS = 4
-"""Patches added around each re-entrant corner from level to level."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -53,14 +50,14 @@ class Plan:
         cells: spacings across the domain, in the geometric mean over the coordinates.
         stretch: how spacings compare along the coordinates, see :func:`placement.first_patch`.
         tolerance: the error that the margin is made for.
-        corner_levels: nested patches around each re-entrant corner.
+        corners: with nested patches around them.
         extra: patches where the residual was concentrated, with the cells they were made at.
     """
 
     cells: float
     stretch: tuple[float, ...]
     tolerance: float = 1e-4
-    corner_levels: int = CORNER_LEVELS
+    corners: tuple[Corner, ...] = ()
     extra: tuple[tuple[Patch, float], ...] = ()
 
 
@@ -111,14 +108,15 @@ class Growth:
         domain = setting.problem.domain
         # Between equal numbers of units and equal spacings, until a solution says which it is.
         stretch = normalised([width**-0.5 for width in widths(domain)])
-        plan = Plan(self.cells if domain.dimension < 3 else min(self.cells, 3.0), stretch)
+        cells = self.cells if domain.dimension < 3 else min(self.cells, 3.0)
+        plan = Plan(cells, stretch, corners=reentrant_corners(domain))
         return self._affordable(setting, replace(plan, cells=1.0), plan)
 
     def layout(self, setting: Setting, plan: Plan) -> Layout:
         """The patches of a plan."""
         domain = setting.problem.domain
         first = first_patch(domain, plan.cells, plan.stretch)
-        corners = corner_patches(domain, first, plan.corner_levels)
+        corners = [patch for corner in plan.corners for patch in corner.patches(first)]
         extra = tuple(patch.refined(plan.cells / cells) for patch, cells in plan.extra)
         return Layout(
             domain,
@@ -130,9 +128,7 @@ class Growth:
 
     def singular(self, setting: Setting) -> bool:
         """Whether the domain has re-entrant corners."""
-        domain = setting.problem.domain
-        first = first_patch(domain, 4.0, (1.0,) * domain.dimension)
-        return len(corner_patches(domain, first, 1)) > 0
+        return bool(reentrant_corners(setting.problem.domain))
 
     def units(self, setting: Setting, plan: Plan) -> int:
         """Units of a plan."""
@@ -149,18 +145,23 @@ class Growth:
             probes: points inside, to see how the solution varies.
         """
         layout = self.layout(setting, plan)
-        corners = self.singular(setting)
         plan = replace(plan, tolerance=_margin_tolerance(setting, plan, progress))
         slow = progress.drop > FAST or progress.graded
-        if self.grade and slow and not corners and math.isfinite(progress.before):
-            patch = grade(layout, progress.points, progress.indicator)
-            if patch is not None:
-                graded = replace(plan, extra=(*plan.extra, (patch, plan.cells)))
+        if self.grade and slow and not plan.corners and math.isfinite(progress.before):
+            corners = hot_corners(layout, plan.corners, progress.points, progress.indicator)
+            if corners:
+                cornered = replace(plan, corners=corners)
+                if self.units(setting, cornered) <= units_allowed(setting):
+                    return cornered, True
+            patches = grade(layout, progress.points, progress.indicator)
+            if patches:
+                extra = (*plan.extra, *((patch, plan.cells) for patch in patches))
+                graded = replace(plan, extra=extra)
                 if self.units(setting, graded) <= units_allowed(setting):
                     return graded, True
-        if progress.error < 0.1 and not corners and not plan.extra:
+        if progress.error < 0.1 and not plan.corners and not plan.extra:
             plan = replace(plan, stretch=_stretch(layout.domain, network, probes))
-        cells = self._next_cells(setting, plan, progress, corners)
+        cells = self._next_cells(setting, plan, progress)
         tolerance = min(plan.tolerance, margin_schedule(cells))
         # Where more units bring nothing it may be the margin: some operators need a wider one.
         idle = progress.drop > FAST and math.isfinite(progress.before)
@@ -170,7 +171,7 @@ class Growth:
             plan,
             cells=cells,
             tolerance=tolerance,
-            corner_levels=plan.corner_levels + CORNER_LEVELS,
+            corners=tuple(corner.grown() for corner in plan.corners),
         )
         return self._affordable(setting, plan, more), False
 
@@ -186,12 +187,12 @@ class Growth:
                 cells = now.cells + 0.7 * (cells - now.cells)
         return more
 
-    def _next_cells(self, setting: Setting, plan: Plan, progress: Progress, corners: bool) -> float:
+    def _next_cells(self, setting: Setting, plan: Plan, progress: Progress) -> float:
         """A fixed factor more; less where the goal is nearly met."""
         factor = self.factor
         if setting.problem.domain.dimension > 2:
             factor = min(factor, 1.25)
-        if corners:
+        if plan.corners:
             return plan.cells * min(factor, 1.2)
         if not 0 < progress.drop < 1 or not math.isfinite(progress.error):
             return plan.cells * factor

@@ -35,7 +35,8 @@ from gmnm_pde.methods.weights import (
     evaluate,
     fit_linear,
     fit_newton,
-    imbalance_note,
+    imbalance_notes,
+    refuse_unbalanced,
     start_from,
     unweighted_rms,
 )
@@ -77,6 +78,7 @@ class Memory:
         best: None before the first level.
         since_best: levels since then.
         graded: whether the last level got a new patch.
+        imbalance: of the last level, see :class:`weights.Fit`.
         seconds: of the last level.
     """
 
@@ -88,6 +90,7 @@ class Memory:
     best: Best | None = None
     since_best: int = 0
     graded: bool = False
+    imbalance: float | None = None
     seconds: float = 0.0
 
 
@@ -142,12 +145,12 @@ class LeastSquares(Method):
             setting, memory.plan, level.network, progress, memory.probes
         )
         better = memory.best is None or estimate.worst <= memory.best.error
-        note = imbalance_note(setting.problem, level.fit, estimate.worst)
+        refuse_unbalanced(level.fit.imbalance, memory.imbalance)
         return State(
             network=level.network if better else state.network,
             estimated_error=estimate.relative if better else state.estimated_error,
             records=(*state.records, _record(setting, state, level, estimate)),
-            notes=(*state.notes, note) if note else state.notes,
+            notes=state.notes,
             memory=replace(
                 memory,
                 plan=plan,
@@ -156,6 +159,7 @@ class LeastSquares(Method):
                 best=Best(estimate.worst, level.fit.ridge) if better else memory.best,
                 since_best=0 if better else memory.since_best + 1,
                 graded=graded,
+                imbalance=level.fit.imbalance,
                 seconds=setting.elapsed - began,
             ),
         )
@@ -191,7 +195,11 @@ class LeastSquares(Method):
         return None
 
     def finish(self, setting: Setting, state: State, outcome: Outcome) -> State:
-        if setting.problem.data is None or state.memory.best is None:
+        best: Best | None = state.memory.best
+        if best is not None:
+            notes = imbalance_notes(state.memory.imbalance, best.error)
+            state = replace(state, notes=(*state.notes, *notes))
+        if setting.problem.data is None or best is None:
             return state
         # Some data were held back to measure the error on; the answer uses all of them.
         network = copy.deepcopy(state.network)
@@ -200,7 +208,7 @@ class LeastSquares(Method):
             setting.problem,
             network,
             [setting.placed(block) for block in refit_blocks(setting.problem)],
-            damping=Damping((state.memory.best.ridge,)),
+            damping=Damping((best.ridge,)),
         )
         return replace(state, network=network)
 

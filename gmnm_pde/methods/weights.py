@@ -247,26 +247,33 @@ def start_from(network: LinearOutputNetwork, previous: LinearOutputNetwork, prob
     network.set_output_weights(torch.stack(columns, dim=1))
 
 
-def imbalance_note(problem: Problem, fit: Fit, error: float) -> str | None:
-    """What to say where sources and fluxes of a pure Neumann problem do not balance.
+def refuse_unbalanced(now: float | None, before: float | None) -> None:
+    """Refuse a pure Neumann problem whose sources and fluxes are far apart.
+
+    Arguments:
+        now, before: the imbalance of two levels; two that agree are not a matter of resolution.
 
     Raises:
-        InputError: they are so far apart that there is no solution.
+        InputError: there is no solution.
     """
-    if fit.imbalance is None or not error < 0.1:
-        return None
-    if fit.imbalance > UNBALANCED:
+    if now is None or before is None:
+        return
+    if now > UNBALANCED and abs(now - before) < 0.1 * before:
         raise InputError(
             "sources and boundary fluxes do not balance, so this pure Neumann problem has no "
-            f"solution: they are apart by {fit.imbalance:.1%} of their size.",
+            f"solution: they are apart by {now:.1%} of their size.",
             mend="Correct the source or the flux, or give u on a part of the boundary.",
         )
-    if fit.imbalance > max(100 * error, 1e-9):
-        return (
-            f"Sources and fluxes are out of balance by {fit.imbalance:.0e} of their size; "
-            "a constant source makes up for it."
-        )
-    return None
+
+
+def imbalance_notes(imbalance: float | None, error: float) -> tuple[str, ...]:
+    """What to say where sources and fluxes are a little apart, more than the error explains."""
+    if imbalance is None or imbalance <= max(100 * error, 1e-9):
+        return ()
+    return (
+        f"Sources and fluxes are out of balance by {imbalance:.0e} of their size; "
+        "a constant source makes up for it.",
+    )
 
 
 def _source_size(problem: Problem, blocks: Sequence[Block]) -> float:

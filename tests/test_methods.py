@@ -1,0 +1,322 @@
+"""Every method keeps the same promises; and what each of them is for."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gmnm_pde.assembly import at_network, residual_rows
+from gmnm_pde.collocation import collocate
+from gmnm_pde.config import load_problem
+from gmnm_pde.errors import InputError
+from gmnm_pde.geometry import Interval, Rectangle
+from gmnm_pde.methods import METHODS, LeastSquares, Method, Setting, State, VariableProjection
+from gmnm_pde.methods.weights import fit_linear, fit_newton
+from gmnm_pde.networks import GMNM, GMNMSpec, Network, NetworkSpec
+from gmnm_pde.placement import Layout, first_patch, margin_for
+from gmnm_pde.problem import Dirichlet, Problem, Sampling
+from gmnm_pde.references import Exact
+from gmnm_pde.solution import measure
+from gmnm_pde.solve import run
+
+sin, exp, pi = torch.sin, torch.exp, math.pi
+SQUARE = Rectangle(x=(-1, 1), y=(-1, 1))
+
+LINE = Problem(
+    "x",
+    "u",
+    Interval(0, 1),
+    [lambda u, x: u.xx + pi**2 * sin(pi * x)],
+    [Dirichlet("boundary", 0.0)],
+    reference=Exact({"u": lambda x: sin(pi * x)}),
+)
+PLANE = Problem(
+    "xy",
+    "u",
+    SQUARE,
+    [lambda u, x, y: u.xx + u.yy + 2 * pi**2 * sin(pi * x) * sin(pi * y)],
+    [Dirichlet("boundary", 0.0)],
+    reference=Exact({"u": lambda x, y: sin(pi * x) * sin(pi * y)}),
+)
+SYSTEM = Problem(
+    "x",
+    "uv",
+    Interval(0, 1),
+    [lambda u, v: u.x - v, lambda u, v: v.x + u],
+    [Dirichlet("left", 0.0, "u"), Dirichlet("left", 1.0, "v")],
+    reference=Exact({"u": lambda x: sin(x), "v": lambda x: torch.cos(x)}),
+)
+BRATU = replace(
+    LINE,
+    equations=[lambda u, x: u.xx + exp(u) - exp(sin(pi * x)) + pi**2 * sin(pi * x)],
+)
+
+
+def setting(problem: Problem = LINE, **options: object) -> Setting:
+    return Setting(problem, options.pop("network", GMNMSpec()), Sampling(), **options)
+
+
+def error(problem: Problem, network: Network) -> float:
+    return max(measure(problem, network, points=1000).relative_l2.values())
+
+
+def short(name: str) -> Method:
+    """The method, told to be quick if it iterates."""
+    options = {item.name for item in dataclasses.fields(METHODS[name])}
+    return METHODS[name](iterations=15) if "iterations" in options else METHODS[name]()
+
+
+# all methods
+
+
+@pytest.fixture(params=METHODS)
+def method(request: pytest.FixtureRequest) -> Method:
+    return short(request.param)
+
+
+def test_a_method_is_frozen_options(method):
+    assert dataclasses.is_dataclass(method)
+    assert type(method)() == type(method)()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(method, dataclasses.fields(method)[0].name, 1)
+
+
+@pytest.mark.parametrize("problem", [LINE, SYSTEM], ids=["one unknown", "two unknowns"])
+def test_a_method_solves(method, problem):
+    few = GMNMSpec(units=14)
+    state, outcome = run(method, setting(problem, rtol=1e-4, network=few), State(), None)
+    assert outcome.reason
+    assert set(state.estimated_error) <= set(problem.unknowns)
+    assert error(problem, state.network) < 1e-2
+    assert [record.step for record in state.records] == list(range(1, len(state.records) + 1))
+    for record in state.records:
+        assert record.units >= 1
+        assert record.parameters > record.units
+        assert record.points > record.units
+        assert math.isfinite(record.residual_rms)
+        assert math.isfinite(record.boundary_rms)
+        assert record.estimated_error is None or math.isfinite(record.estimated_error)
+    seconds = [record.seconds for record in state.records]
+    assert seconds == sorted(seconds)
+
+
+def test_a_step_leaves_the_state_before_as_it_was(method):
+    what = setting(network=GMNMSpec(units=10))
+    state = method.step(what, method.start(what, None))
+    network, before = state.network, copy.deepcopy(state.network.state_dict())
+    after = method.step(what, state)
+    assert state.network is network
+    for name, value in network.state_dict().items():
+        # Weights eliminated again are the same up to rounding.
+        torch.testing.assert_close(value, before[name], rtol=1e-6, atol=1e-9)
+    assert len(after.records) == len(state.records) + 1
+    assert after.records[: len(state.records)] == state.records
+
+
+def test_a_method_says_nothing_before_its_first_step(method):
+    what = setting()
+    assert method.decide(what, method.start(what, None)) is None
+
+
+def test_a_method_repeats_itself_bitwise(method):
+    what = setting(network=GMNMSpec(units=10), rtol=1e-3)
+    first, second = (run(method, what, State(), None)[0].network for _ in range(2))
+    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+class Nonlinear(Network):
+    """A network whose output is linear in nothing."""
+
+    n_inputs = n_outputs = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+    def forward(self, points: Tensor) -> Tensor:
+        return torch.tanh(self.scale * points)
+
+
+@dataclass(frozen=True)
+class NonlinearSpec(NetworkSpec):
+    def build(self, mu: Tensor, inverse_widths: Tensor, n_outputs: int) -> Nonlinear:
+        return Nonlinear()
+
+
+def test_a_network_that_a_method_cannot_train_is_refused_by_both_names(method):
+    name = next(name for name, cls in METHODS.items() if cls is type(method))
+    with pytest.raises(InputError, match=name) as caught:
+        run(method, setting(network=NonlinearSpec()), State(), None)
+    assert "Nonlinear" in str(caught.value)
+
+
+# least squares
+
+
+def fitted(problem: Problem, cells: float, margin: float, **options: object) -> float:
+    """The error of one uniform level."""
+    ones = (1.0,) * problem.domain.dimension
+    layout = Layout(problem.domain, (first_patch(problem.domain, cells, ones),), margin)
+    centres = layout.centres()
+    network = layout.network(GMNMSpec(**options), centres, len(problem.unknowns))
+    counts = layout.point_counts(centres)
+    fit_linear(problem, network, collocate(problem, layout, counts, Sampling(), 0))
+    return error(problem, network)
+
+
+def test_errors_fall_geometrically_with_the_cells():
+    """Four waves across: at least by e for every spacing more, to what the margin allows."""
+    problem = load_problem("helmholtz").problem
+    cells = [5, 7, 9, 11]
+    errors = [fitted(problem, some, margin_for(1e-12, 1.6)) for some in cells]
+    rate = np.polyfit(cells, np.log(errors), 1)[0]
+    assert rate < -1.0
+    assert errors[0] < 0.1
+    assert errors[-1] < 1e-6
+
+
+def test_the_margin_sets_the_floor():
+    """The error is about what the margin was made for, with as many units inside."""
+    problem = load_problem("helmholtz").problem
+    tolerances = [1e-3, 1e-6, 1e-9]
+    errors = [fitted(problem, 20, margin_for(tolerance, 1.6)) for tolerance in tolerances]
+    assert errors[0] > 10 * errors[1] > 100 * errors[2]
+    for reached, tolerance in zip(errors, tolerances, strict=True):
+        assert reached < 30 * tolerance
+
+
+@pytest.mark.parametrize("projection", ["isotropic", "full"])
+def test_projections_that_mean_the_same(projection):
+    """On equal spacings, units of every full-rank kind are the same functions."""
+    diagonal, other = (fitted(PLANE, 6, 4.0, projection=kind) for kind in ("diagonal", projection))
+    assert diagonal < 1e-4
+    assert math.log(other / diagonal) == pytest.approx(0, abs=math.log(3))
+
+
+def test_every_level_is_at_least_as_large():
+    state, _ = run(LeastSquares(), setting(PLANE, rtol=1e-9), State(), None)
+    units = [record.units for record in state.records]
+    assert len(units) > 1
+    assert units == sorted(units)
+
+
+def test_newton_solves_a_nonlinear_problem():
+    """u'' + exp(u) = f with u = sin(pi x)."""
+    layout = Layout(BRATU.domain, (first_patch(BRATU.domain, 10, (1.0,)),), margin_for(1e-12, 1.6))
+    centres = layout.centres()
+    network = layout.network(GMNMSpec(), centres, 1)
+    blocks = collocate(BRATU, layout, layout.point_counts(centres), Sampling(), 0)
+    fit = fit_newton(BRATU, network, blocks)
+    assert fit.residual < 1e-10
+    assert error(BRATU, network) < 1e-9
+    # From the solution it stays there.
+    before = network.output_weights.detach().clone()
+    fit_newton(BRATU, network, blocks)
+    assert (network.output_weights - before).abs().max() < 1e-3 * before.abs().max()
+    assert error(BRATU, network) < 1e-9
+
+
+@pytest.mark.parametrize("start", [-3.0, 0.3, 3.0])
+def test_newton_never_raises_the_loss(start):
+    """From 3 full steps overshoot by far, and it gets nowhere; from the others it converges."""
+    layout = Layout(BRATU.domain, (first_patch(BRATU.domain, 8, (1.0,)),), 4.0)
+    centres = layout.centres()
+    blocks = collocate(BRATU, layout, layout.point_counts(centres), Sampling(), 0)
+    losses = []
+    for iterations in (1, 2, 3, 5, 9, 17):
+        network = layout.network(GMNMSpec(), centres, 1)
+        network.set_output_weights(start * torch.ones_like(network.output_weights.detach()))
+        losses.append(fit_newton(BRATU, network, blocks, iterations=iterations).residual)
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < (1e-8 if start < 1 else 1e-2 * losses[0])
+
+
+# variable projection
+
+
+def loss(what: Setting, state: State) -> float:
+    """Root mean square of the weighted rows, computed from the network that is kept."""
+    problem, blocks = what.problem, state.memory.blocks
+    rows = [residual_rows(b, at_network(problem, b, state.network)) for b in blocks]
+    return torch.cat(rows).square().mean().sqrt().item()
+
+
+@pytest.mark.parametrize("projection", ["isotropic", "diagonal", "full"])
+def test_variable_projection_lowers_the_loss_every_time(projection):
+    method = VariableProjection(iterations=12)
+    what = setting(PLANE, network=GMNMSpec(units=25, projection=projection))
+    state = method.start(what, None)
+    losses = [loss(what, state)]
+    while method.decide(what, state) is None:
+        state = method.step(what, state)
+        losses.append(loss(what, state))
+    assert len(losses) == 13
+    assert all(after < before for before, after in pairwise(losses))
+    assert losses[1:] == pytest.approx(list(state.memory.losses), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("problem", "units", "projection", "factor", "reached"),
+    [(LINE, 6, "diagonal", 100, 1e-6), (PLANE, 16, "full", 10, 0.02)],
+    ids=["line", "plane"],
+)
+def test_variable_projection_gains_a_large_factor_with_few_units(
+    problem, units, projection, factor, reached
+):
+    method = VariableProjection(iterations=45)
+    what = setting(problem, network=GMNMSpec(units=units, projection=projection))
+    started = error(problem, method.start(what, None).network)
+    state, _ = run(method, what, State(), None)
+    assert state.records[-1].units <= units
+    assert error(problem, state.network) < started / factor
+    assert error(problem, state.network) < reached
+
+
+def test_variable_projection_moves_centres_and_widths():
+    method = VariableProjection()
+    what = setting(LINE, network=GMNMSpec(units=9))
+    before = method.start(what, None)
+    start = {name: value.clone() for name, value in before.network.state_dict().items()}
+    after = method.step(what, before).network.state_dict()
+    assert not torch.equal(after["mu"], start["mu"])
+    assert not torch.equal(after["P"], start["P"])
+
+
+def test_output_weights_are_eliminated_exactly():
+    """No other output weights have a smaller loss: the residual is orthogonal to every column."""
+    method = VariableProjection()
+    what = setting(LINE, network=GMNMSpec(units=9))
+    state = method.step(what, method.start(what, None))
+    at_best = loss(what, state)
+    weights = state.network.output_weights.detach().clone()
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        direction = torch.randn(weights.shape, generator=generator, dtype=torch.float64)
+        changed = copy.deepcopy(state.network)
+        changed.set_output_weights(weights + 1e-3 * weights.abs().max() * direction)
+        assert loss(what, replace(state, network=changed)) > at_best
+
+
+def test_variable_projection_improves_what_an_earlier_method_left():
+    what = setting(LINE, rtol=None, max_units=14)
+    left, _ = run(LeastSquares(grade=False), what, State(), None)
+    state, _ = run(VariableProjection(iterations=10), what, left, None)
+    assert isinstance(state.network, GMNM)
+    assert state.network.n_units == left.network.n_units
+    assert len(state.records) > len(left.records)
+    assert error(LINE, state.network) <= error(LINE, left.network)
+
+
+def test_variable_projection_refuses_what_is_nonlinear():
+    with pytest.raises(InputError, match="linear") as caught:
+        run(VariableProjection(), setting(BRATU), State(), None)
+    assert caught.value.mend

@@ -1,0 +1,328 @@
+"""The runner of the evidence: its cases, its judgement, its table and its exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gmnm_pde.catalog import names
+from validation import measure, peers, runner
+from validation.cases import Case, CommandCase, Suite, exponent, load_suite
+from validation.table import table
+
+SWEEP = Case("poisson", rtol=1e-4, relative_l2=1e-4, seconds=1.0, factor=30.0)
+GOOD = {
+    "relative_l2": 2e-5,
+    "estimated_error": 9e-5,
+    "status": "converged",
+    "reason": "under the tolerance",
+    "statuses": ["converged"],
+    "seconds_scaled": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return load_suite()
+
+
+def solved(
+    name: str = "poisson", rtol: float | None = None, seconds: float = 0.1, **changes: Any
+) -> dict[str, Any]:
+    """What a worker returns, as far as a record needs it."""
+    return {
+        "calibration_runs": [0.2, 0.2, 0.3],
+        "relative_l2": 1e-14,
+        "max_error": 1e-14,
+        "estimated_error": 2e-14,
+        "seconds_runs": [seconds, 2 * seconds, 3 * seconds],
+        "status": "converged",
+        "reason": "at rounding",
+        "statuses": ["converged"] * 3,
+        "units": 824,
+        "parameters": 1648,
+        "points": 3000,
+        "dtype": "float64",
+        **changes,
+    }
+
+
+def test_every_case_names_an_existing_problem_and_solver(suite: Suite) -> None:
+    assert {case.problem for case in suite.cases} <= set(names("problems"))
+    assert {case.solver for case in suite.cases if case.solver} <= set(names("solvers"))
+    assert set(peers.ELEMENTS) | set(peers.NOT_COMPARED) == set(names("problems"))
+
+
+def test_every_problem_of_the_sweep_meets_every_tolerance(suite: Suite) -> None:
+    sweep = [case for case in suite.cases if "sweep" in case.groups]
+    assert len(sweep) == 9 * 4 + 3
+    assert all(case.relative_l2 == case.rtol and case.factor == 30 for case in sweep)
+
+
+def test_limits_are_numbers_and_names_are_unique(suite: Suite) -> None:
+    limits = [(case.relative_l2, case.seconds) for case in suite.cases if "figures" in case.groups]
+    assert len(limits) == 14
+    assert all(isinstance(value, float) for pair in limits for value in pair)
+    found = [item.name for item in (*suite.cases, *suite.commands)]
+    assert len(found) == len(set(found))
+
+
+def test_a_figure_that_is_also_in_the_sweep_is_one_case(suite: Suite) -> None:
+    (case,) = suite.select(["poisson@1e-8"]).cases
+    assert case.groups == ("figures", "sweep")
+    assert (case.seconds, case.factor) == (0.25, 30.0)
+
+
+def test_selection_by_name_pattern_and_group(suite: Suite) -> None:
+    assert [case.name for case in suite.select(["poisson"]).cases] == ["poisson"]
+    assert suite.select(["poisson"]).commands == ()
+    assert len(suite.select(["robin*"]).cases) == 5
+    assert suite.select(["commands"]).cases == ()
+    assert suite.select([]) is suite
+    with pytest.raises(ValueError, match="'poison'.*"):
+        suite.select(["poison"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e-8, "1e-8"), (0.01, "1e-2"), (1e-13, "1e-13"), (3e-6, "3e-6"), (2, "2")]
+)
+def test_exponent(value: float, text: str) -> None:
+    assert exponent(value) == text
+
+
+def test_a_good_result_misses_nothing() -> None:
+    assert measure.judge_case(SWEEP, GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"relative_l2": 1.1e-4}, "error 1.1e-04 is over"),
+        ({"relative_l2": None}, "no error was measured"),
+        ({"relative_l2": float("nan")}, "is over"),
+        ({"estimated_error": 6.1e-4}, "not within 30"),
+        ({"estimated_error": 6.0e-7}, "not within 30"),
+        ({"estimated_error": None}, "no estimate"),
+        ({"status": "stopped", "statuses": ["converged", "stopped"]}, "stopped: under"),
+        ({"seconds_scaled": 1.01}, "1.01 s on the reference machine is over 1 s"),
+    ],
+)
+def test_each_limit_can_be_missed(change: dict[str, Any], words: str) -> None:
+    missed = measure.judge_case(SWEEP, {**GOOD, **change})
+    assert missed
+    assert words in missed[0]
+
+
+def test_seconds_are_scaled_to_the_reference_machine() -> None:
+    timing = measure.timing([3.0, 1.0, 2.0], calibration=0.2, reference=0.4)
+    assert (timing["seconds"], timing["seconds_min"], timing["seconds_max"]) == (2.0, 1.0, 3.0)
+    assert timing["seconds_scaled"] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(
+    ("costs", "passed"),
+    [
+        ((1.0, 2.0, 3.0), True),
+        ((2.1, 2.0, 3.0), True),
+        ((2.3, 2.0, 3.0), False),
+        ((1.0, 1.0, 1.0), False),
+    ],
+)
+def test_a_looser_tolerance_has_to_be_cheaper(costs: tuple[float, ...], passed: bool) -> None:
+    rows = [
+        {"problem": "fit", "groups": ["sweep"], "rtol": rtol, "seconds": 1, "seconds_scaled": cost}
+        for rtol, cost in zip((1e-2, 1e-4, 1e-6), costs, strict=True)
+    ]
+    (check,) = measure.judge_sweeps(rows[::-1], noise=1.1)
+    assert check["rtol"] == [1e-2, 1e-4, 1e-6]
+    assert check["passed"] is passed
+    assert measure.judge_sweeps(rows[:1], noise=1.1) == []
+
+
+def test_the_level_of_scikit_fem_that_stands_beside_a_result() -> None:
+    levels = [{"relative_l2": 10.0**-k, "seconds": k} for k in (2, 5, 8)]
+    found = {"poisson": {"triangles-4": levels, "quadrilaterals-8": "scikit-fem is not installed"}}
+
+    def beside(error: float) -> dict[str, Any]:
+        return peers.beside({"problem": "poisson", "relative_l2": error}, found)
+
+    assert beside(1e-4)["triangles-4"] == {**levels[1], "reached": True}
+    assert beside(1e-15)["triangles-4"] == {**levels[2], "reached": False}
+    assert beside(1e-4)["quadrilaterals-8"] == {"note": "scikit-fem is not installed"}
+    asked = {"problem": "poisson", "relative_l2": 1e-7, "rtol": 1e-4}
+    row = peers.beside(asked, found)["triangles-4"]
+    assert (row["seconds"], row["seconds_for_rtol"]) == (8, 5)
+    unmet = peers.beside({**asked, "rtol": 1e-9}, found)["triangles-4"]
+    assert unmet["seconds_for_rtol"] is None
+    fit = peers.beside({"problem": "fit", "relative_l2": 1.0}, found)
+    assert "not a finite element" in fit["note"]
+
+
+def test_scikit_fem_that_is_not_installed_is_a_row_that_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(task: str, **arguments: Any) -> Any:
+        raise measure.MeasurementError("ModuleNotFoundError: No module named 'skfem'")
+
+    monkeypatch.setattr(peers, "run_worker", missing)
+    found = peers.ladders(["poisson-3d", "fit"], 1.0, 1, lambda text: None)
+    assert list(found) == ["poisson-3d"]
+    assert "not installed" in found["poisson-3d"]["bricks-2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "element", "sizes", "limit"),
+    [
+        ("poisson", "triangles-4", (4, 8), 1e-4),
+        ("poisson-kan", "triangles-4", (4, 8), 1e-3),
+        ("poisson-disk", "triangles-4", (1, 2), 2e-4),
+        ("poisson-lshape", "triangles-4", (0, 2), 2e-6),
+        ("poisson-3d", "bricks-2", (2, 4), 1e-2),
+        ("variable-diffusion", "triangles-4", (4, 8), 1e-4),
+        ("convection-diffusion", "triangles-4", (4, 8), 1e-4),
+        ("helmholtz", "triangles-4", (8, 16), 1e-3),
+        ("neumann", "triangles-4", (4, 8), 1e-6),
+        ("robin", "triangles-4", (4, 8), 1e-7),
+        ("robin", "quadrilaterals-8", (1, 2), 1e-9),
+    ],
+)
+def test_weak_forms_tend_to_the_exact_solutions(
+    name: str, element: str, sizes: tuple[int, int], limit: float
+) -> None:
+    pytest.importorskip("skfem")
+    from gmnm_pde.config import load_problem
+    from validation.fem import level_of
+    from validation.fem_problems import PROBLEMS
+
+    weak, problem = PROBLEMS[name], load_problem(name).problem
+    assert set(weak.meshes) == set(peers.ELEMENTS[name])
+    coarse, fine = (level_of(weak, problem, element, size).relative_l2 for size in sizes)
+    assert fine < limit
+    assert fine < 0.2 * coarse
+
+
+def test_a_command_is_timed_and_watched() -> None:
+    code = "open('stray', 'w').close(); print('hello'); raise SystemExit(3)"
+    run = measure.run_command(CommandCase("x", ("python", "-c", code), 1.0, silent=True))
+    assert run.missed == ("exit code 3", "it printed something", "it wrote stray")
+    assert 0 < run.seconds < 30
+    assert 0.001 < run.memory_gb < 10
+    quiet = measure.run_command(CommandCase("x", ("python", "-c", "pass"), 1.0, silent=True))
+    assert quiet.missed == ()
+
+
+def test_a_worker_that_fails_misses_its_case(suite: Suite) -> None:
+    result = measure.measure_case(Case("no-such-problem", relative_l2=1.0), suite, 1)
+    assert not result["passed"]
+    assert "InputError" in result["missed"][0]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """No case is solved: the worker returns what this dictionary says."""
+    answer = solved()
+    monkeypatch.setattr(measure, "run_worker", lambda task, **arguments: dict(answer))
+    monkeypatch.setattr(runner, "RESULTS", (tmp_path / "issue-figures.json").resolve())
+    monkeypatch.setattr(runner, "TABLE", tmp_path / "TABLE.md")
+    return answer
+
+
+def test_exit_code_0_and_the_json_where_all_limits_are_met(
+    fake: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "one.json"
+    assert runner.main(["poisson", "--no-fem", "--out", str(out)]) == 0
+    data = json.loads(out.read_text())
+    (case,) = data["cases"]
+    assert case["passed"]
+    assert case["seconds_scaled"] == pytest.approx(0.4)
+    assert data["machine"]["cores_used"] == 1
+    assert data["machine"]["torch"]
+    assert str(Path(sys.prefix)) not in out.read_text()
+    assert not (tmp_path / "TABLE.md").exists()
+
+
+def test_exit_code_1_where_a_limit_is_missed(
+    fake: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake["relative_l2"] = 2e-13
+    assert runner.main(["poisson", "--no-fem"]) == 1
+    assert "Missed: poisson." in capsys.readouterr().out
+
+
+def test_exit_code_2_for_an_unknown_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["poison"]) == 2
+    assert "no case matches 'poison'" in capsys.readouterr().err
+
+
+def test_all_cases_write_the_committed_files(
+    fake: dict[str, Any], suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = replace(suite, cases=suite.cases[:3], commands=())
+    monkeypatch.setattr(runner, "load_suite", lambda: small)
+    runner.main(["--no-fem"])
+    text = (tmp_path / "TABLE.md").read_text()
+    (tmp_path / "TABLE.md").unlink()
+    assert runner.main(["--table"]) == 0
+    assert (tmp_path / "TABLE.md").read_text() == text
+    assert "| poisson-kan |" in text
+
+
+def test_the_table_says_what_was_measured_and_what_was_missed(suite: Suite) -> None:
+    case = suite.select(["convection-diffusion"]).cases[0]
+    result = {
+        "name": case.name,
+        "problem": case.problem,
+        "groups": ["figures"],
+        "limits": {"relative_l2": 1e-7, "aim": 1e-9, "seconds": 10.0, "factor": None},
+        **{key: value for key, value in solved().items() if key != "calibration_runs"},
+        **measure.timing([1.0, 2.0], 0.4, 0.4),
+        "passed": False,
+        "missed": ["error 1.0e-06 is over 1e-07"],
+        "scikit_fem": {
+            "triangles-4": {
+                "size": 8,
+                "dofs": 12345,
+                "setup_seconds": 0.25,
+                "seconds": 12.0,
+                "relative_l2": 1e-9,
+                "reached": False,
+            },
+            "quadrilaterals-8": {"note": "scikit-fem is not installed"},
+        },
+    }
+    data = {
+        "machine": {
+            "cpu": "A CPU",
+            "cores": 2,
+            "cores_used": 1,
+            "memory_gb": None,
+            "os": "Linux",
+            **dict.fromkeys(("python", "torch", "numpy", "scipy"), "1.0"),
+            "scikit-fem": None,
+        },
+        "commit": None,
+        "repeats": 3,
+        "reference_seconds": 0.4,
+        "calibration_seconds": 0.4,
+        "calibration_min": 0.4,
+        "calibration_max": 0.5,
+        "cases": [result],
+        "checks": [],
+        "commands": [],
+    }
+    lines = table(data, "some.json").splitlines()
+    (row,) = [line for line in lines if line.startswith("| convection-diffusion | 1.0e-14")]
+    assert "1e-7, aim 1e-9" in row
+    assert "1.50 (1.00 to 2.00)" in row
+    assert "**no**" in row
+    assert "1.0e-09 (short) | 12.0 |" in row
+    assert any("12,345" in line and "not reached" in line for line in lines)
+    assert any("quadrilaterals of degree 8: scikit-fem is not installed" in line for line in lines)
+    assert lines[-1] == "- convection-diffusion: error 1.0e-06 is over 1e-07"
+    assert "A CPU, 1 of 2 cores, - GB" in "\n".join(lines)

@@ -1,0 +1,156 @@
+"""The command: what is run, what is written, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from validation import machine, measure, peers
+from validation.cases import Case, CommandCase, Suite, load_suite
+from validation.table import table
+
+FOLDER = Path(__file__).resolve().parent
+RESULTS = FOLDER / "results" / "issue-figures.json"
+TABLE = FOLDER / "TABLE.md"
+
+MISSED, BAD_INPUT = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write, print. Returns 0, 1 if a limit is missed, 2 for a bad argument."""
+    options = _parser().parse_args(arguments)
+    try:
+        suite = load_suite().select(options.cases)
+        if options.table:
+            data = json.loads(RESULTS.read_text(encoding="utf-8"))
+            TABLE.write_text(table(data, RESULTS.name), encoding="utf-8")
+            return 0
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    if options.list:
+        items: tuple[Case | CommandCase, ...] = (*suite.cases, *suite.commands)
+        for item in items:
+            print(f"{item.name:28} {', '.join(item.groups)}")
+        return 0
+    data = run(suite, options.repeats, None if options.no_fem else options.fem_budget, _say)
+    write(data, options.out or (None if options.cases else RESULTS))
+    print(summary(data))
+    return 0 if passed(data) else MISSED
+
+
+def run(
+    suite: Suite, repeats: int, fem_budget: float | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure a suite.
+
+    Arguments:
+        fem_budget: seconds that the last mesh of scikit-fem may take; None leaves it out.
+        say: called with a line of progress.
+    """
+    cases = []
+    for case in suite.cases:
+        result = measure.measure_case(case, suite, repeats)
+        say(line(result))
+        cases.append(result)
+    commands = []
+    for command in suite.commands:
+        result = measure.measure_command(command, suite, repeats)
+        say(line(result))
+        commands.append(result)
+    if fem_budget is not None:
+        found = peers.ladders((case.problem for case in suite.cases), fem_budget, repeats, say)
+        for result in cases:
+            result["scikit_fem"] = peers.beside(result, found)
+    times = [item["calibration_seconds"] for item in (*cases, *commands) if "seconds" in item]
+    return {
+        "machine": machine.describe(),
+        "commit": machine.commit(),
+        "repeats": repeats,
+        "fem_budget_seconds": fem_budget,
+        "reference_seconds": suite.calibration["reference_seconds"],
+        "calibration_seconds": statistics.median(times) if times else None,
+        "calibration_min": min(times, default=None),
+        "calibration_max": max(times, default=None),
+        "cases": cases,
+        "checks": measure.judge_sweeps(cases, suite.noise),
+        "commands": commands,
+    }
+
+
+def passed(data: dict[str, Any]) -> bool:
+    """Whether every limit was met."""
+    return all(item["passed"] for key in ("cases", "checks", "commands") for item in data[key])
+
+
+def write(data: dict[str, Any], path: Path | None) -> None:
+    """The JSON, and TABLE.md if it is the evidence that is committed."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    if path.resolve() == RESULTS:
+        TABLE.write_text(table(data, path.name), encoding="utf-8")
+
+
+def line(result: dict[str, Any]) -> str:
+    """One result as a line of text."""
+    parts = [f"{result['name']:28}", "passed" if result["passed"] else "MISSED"]
+    if result.get("relative_l2") is not None:
+        parts.append(f"error {result['relative_l2']:.1e}")
+    if result.get("estimated_error") is not None:
+        parts.append(f"estimated {result['estimated_error']:.1e}")
+    if "seconds" in result:
+        parts.append(f"{result['seconds']:.3f} s, scaled {result['seconds_scaled']:.3f} s")
+    if result.get("memory_gb") is not None:
+        parts.append(f"{result['memory_gb']:.2f} GB")
+    return "  ".join([*parts, *result["missed"]])
+
+
+def summary(data: dict[str, Any]) -> str:
+    """How many limits were met."""
+    items = [item for key in ("cases", "checks", "commands") for item in data[key]]
+    missed = [item["name"] for item in items if not item["passed"]]
+    text = f"{len(items) - len(missed)} of {len(items)} passed."
+    return text if not missed else f"{text} Missed: {', '.join(missed)}."
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python validation/run.py",
+        description="Measure the project's figures on one core and compare them with their limits.",
+    )
+    parser.add_argument(
+        "cases",
+        nargs="*",
+        help="names, patterns (poisson*) or groups (figures, sweep, commands); all if left out",
+    )
+    parser.add_argument("--repeats", type=_positive, default=3, help="solves of each case (3)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=f"JSON file; results/{RESULTS.name} and TABLE.md for all cases, none for a subset",
+    )
+    parser.add_argument("--no-fem", action="store_true", help="leave scikit-fem out")
+    parser.add_argument(
+        "--fem-budget", type=float, default=20.0, help="seconds scikit-fem's last mesh may take"
+    )
+    parser.add_argument("--list", action="store_true", help="show the cases and stop")
+    parser.add_argument("--table", action="store_true", help="write TABLE.md again and stop")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
