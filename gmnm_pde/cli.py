@@ -189,9 +189,8 @@ def _solve(
 @verb
 def check(problem: ProblemName, settings: Settings = None) -> None:
     """Say what was understood, and what is wrong, before any training."""
-    from gmnm_pde.terminal import make_console, problem_table
-
     from gmnm_pde.solve import check_solvable
+    from gmnm_pde.terminal import make_console, problem_table
 
     file, recipe, checked = _understand(problem, settings)
     check_solvable(file.problem, checked)
