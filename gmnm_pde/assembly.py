@@ -165,11 +165,11 @@ def parameter_rows(
     orders = {alpha for _, alpha in lin.coefficients}
     with torch.no_grad():
         jacobians = network.parameter_jacobian(block.points, orders, names)
-    total = sum(
-        a[:, None] * jacobians[alpha][:, problem.unknowns.index(name)]
-        for (name, alpha), a in lin.coefficients.items()
-    )
-    return block.combine(total)  # type: ignore[arg-type]
+    width = sum(dict(network.named_parameters())[name].numel() for name in names)
+    total = block.points.new_zeros(len(block.points), width)
+    for (name, alpha), a in lin.coefficients.items():
+        total = total + a[:, None] * jacobians[alpha][:, problem.unknowns.index(name)]
+    return block.combine(total)
 
 
 def target_rows(block: Block, lin: Linearised) -> Tensor:
@@ -187,12 +187,15 @@ def is_linear(problem: Problem, block: Block) -> bool:
     probe = _first_points(block, 16)
     generator = torch.Generator().manual_seed(0)
 
-    # Away from zero, where a residual such as log(u) or 1/u is not defined.
-    def random_values(name: str, orders: Orders) -> Tensor:
-        values = 0.5 + torch.rand(len(probe.points), generator=generator, dtype=torch.float64)
-        return values.to(probe.points)
+    # Of both signs and away from zero: |u| is linear on either side, log(u) is defined on one.
+    def random_values(sign: float) -> Callable[[str, Orders], Tensor]:
+        def values(name: str, orders: Orders) -> Tensor:
+            size = 0.5 + torch.rand(len(probe.points), generator=generator, dtype=torch.float64)
+            return sign * size.to(probe.points)
 
-    here, there = (linearise(problem, probe, random_values) for _ in range(2))
+        return values
+
+    here, there = (linearise(problem, probe, random_values(sign)) for sign in (1.0, -1.0))
     keys = {*here.coefficients, *there.coefficients}
     zero = probe.points.new_zeros(probe.points.shape[0])
     return all(

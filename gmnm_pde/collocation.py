@@ -20,7 +20,7 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, Linearised, at_zero
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import as_column
-from gmnm_pde.geometry import Boundary, Box, Domain
+from gmnm_pde.geometry import Boundary, Domain
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import Condition, Equation, IntegralCondition, Problem, Sampling
 
@@ -105,11 +105,6 @@ def check_blocks(
     return [weighted(problem, block, layout, condition_weight) for block in blocks]
 
 
-def refit_blocks(problem: Problem) -> list[Block]:
-    """All data, those held back included."""
-    return data_blocks(problem, held_back=False) + data_blocks(problem, held_back=True)
-
-
 def equation_blocks(problem: Problem, interior: Tensor) -> list[Block]:
     """One block for each equation."""
     ones = interior.new_ones(len(interior))
@@ -168,7 +163,7 @@ def integral_block(problem: Problem, condition: IntegralCondition) -> Block:
 def quadrature(domain: Domain, points: int = 4096) -> tuple[Tensor, Tensor]:
     """Points and weights for integrals over a domain: Gauss-Legendre on boxes, exact to rounding
     for smooth integrands; quasi-Monte Carlo elsewhere, with an error of about 1 / points."""
-    if isinstance(domain, Box):
+    if domain.fills_box:
         per_axis = max(4, round(points ** (1 / domain.dimension)))
         nodes, weights = np.polynomial.legendre.leggauss(min(per_axis, 64))
         half = [(b - a) / 2 for a, b in zip(domain.lower, domain.upper, strict=True)]

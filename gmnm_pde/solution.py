@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -114,6 +115,18 @@ class Solution:
             return None
         return self.problem.reference.evaluate(self.problem, points)
 
+    def __repr__(self) -> str:
+        name = "a problem" if self.problem is None else self.problem.name
+        figures = {
+            "estimated_error": finite(self.estimated_error),
+            "relative_l2": None if self.errors is None else finite(self.errors.relative_l2),
+        }
+        said = ", ".join(f"{key}={value}" for key, value in figures.items() if value is not None)
+        return (
+            f"<Solution of {name}: {self.status}, {said}, units={self.units}, "
+            f"seconds={self.seconds:.2f}>"
+        )
+
     @property
     def units(self) -> int:
         """Units of the network, 0 if it does not count in units."""
@@ -148,9 +161,9 @@ class Solution:
         return {
             "status": self.status,
             "reason": self.reason,
-            "relative_l2": none if errors is None else dict(errors.relative_l2),
-            "max_error": none if errors is None else dict(errors.max_error),
-            "estimated_error": dict(self.estimated_error) or none,
+            "relative_l2": none if errors is None else finite(errors.relative_l2),
+            "max_error": none if errors is None else finite(errors.max_error),
+            "estimated_error": none | finite(self.estimated_error),
             "residual_rms": self.residual_rms,
             "boundary_rms": self.boundary_rms,
             "seconds": self.seconds,
@@ -162,7 +175,7 @@ class Solution:
             "dtype": self.dtype,
             "seed": self.seed,
             "reference": None if errors is None else errors.reference,
-            "reference_error": none if errors is None else dict(errors.own_error),
+            "reference_error": none if errors is None else finite(errors.own_error),
             "inferred": dict(self.inferred),
             "notes": list(self.notes),
             "version": __version__,
@@ -221,7 +234,10 @@ class Solution:
 
     def _tensor(self, points: Tensor | np.ndarray) -> Tensor:
         example = next(self.network.parameters())
-        tensor = torch.as_tensor(points, dtype=example.dtype, device=example.device)
+        if isinstance(points, np.ndarray):
+            # A copy: torch cannot share arrays that are read-only or run backwards.
+            points = torch.from_numpy(np.array(points, dtype=np.float64))
+        tensor = torch.as_tensor(points).to(dtype=example.dtype, device=example.device)
         if tensor.ndim != 2 or tensor.shape[1] != len(self.coordinates):
             raise InputError(
                 f"points have shape {tuple(tensor.shape)}.",
@@ -294,21 +310,37 @@ def load(
     path = Path(path)
     file = _npz(path / "solution" if path.is_dir() else path)
     about, arrays = _read(file)
-    name = about.pop("network")
-    if network is None:
-        if name not in NETWORKS:
-            raise InputError(
-                "the solution's network is not one of this package.",
-                mend="Give it: `gp.load(path, network=MyNetwork(...))`.",
-                file=file,
-            )
-        network = NETWORKS[name].rebuild(arrays)
-    network.load_state_dict(arrays)
+    name = about.pop("network", None)
+    if network is None and name not in NETWORKS:
+        raise InputError(
+            "the solution's network is not one of this package.",
+            mend="Give it: `gp.load(path, network=MyNetwork(...))`.",
+            file=file,
+        )
+    try:
+        if network is None:
+            network = NETWORKS[name].rebuild(arrays)
+        network.load_state_dict(arrays)
+    except (RuntimeError, KeyError, IndexError, InputError) as error:
+        raise InputError(
+            f"the stored parameters do not fit the network: {error}.",
+            mend="Load it with a network of the shape that was saved.",
+            file=file,
+        ) from None
     beside = file.parent / "problem.yaml"
     if problem is None and beside.is_file():
         from gmnm_pde.config import load_problem
 
         problem = load_problem(beside).problem
+    try:
+        return _restored(about, network, name, problem)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"this is not a whole solution: {error}.", file=file) from None
+
+
+def _restored(
+    about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
+) -> Solution:
     errors = about.pop("errors")
     return Solution(
         network=network,
@@ -324,6 +356,8 @@ def load(
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not file.is_file():
+        raise InputError("there is no such solution.", mend="Check the path.", file=file)
     try:
         with np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
@@ -332,9 +366,17 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                 for key in stored.files
                 if key.startswith("network.")
             }
-    except FileNotFoundError:
-        raise InputError("there is no such solution.", mend="Check the path.", file=file) from None
-    except (OSError, ValueError, KeyError) as error:
+        if not isinstance(about, dict):
+            raise ValueError("its description is not a mapping")
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        BadZipFile,
+    ) as error:
         raise InputError(f"this is not a solution: {error}.", file=file) from None
     return about, arrays
 
@@ -342,6 +384,14 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _npz(path: str | Path) -> Path:
     path = Path(path)
     return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
+
+
+def finite(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The figures, None for one that is not a number: it does not exist."""
+    return {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in figures.items()
+    }
 
 
 def unique(notes: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from gmnm_pde.methods import LeastSquares, Method, Outcome, Record, Setting, Sta
 from gmnm_pde.networks import NETWORKS, GMNMSpec, Network
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
-from gmnm_pde.solution import Solution, measure, unique
+from gmnm_pde.solution import Solution, finite, measure, unique
 
 TIME_LIMIT = 60.0
 """Seconds a solve may take if nothing is said."""
@@ -91,7 +91,9 @@ def solve(
         unknowns=tuple(problem.unknowns),
         status=outcome.status,
         reason=outcome.reason,
-        estimated_error={name: state.estimated_error.get(name) for name in problem.unknowns},
+        estimated_error=finite(
+            {name: state.estimated_error.get(name) for name in problem.unknowns}
+        ),
         history=state.records,
         errors=errors,
         seconds=seconds,

@@ -209,6 +209,29 @@ def test_every_level_is_at_least_as_large():
     assert units == sorted(units)
 
 
+def test_the_best_level_is_kept():
+    """Levels after the solution is at rounding are worse, some of them."""
+    waves = replace(
+        LINE,
+        equations=[lambda u, x: u.xx + 1e4 * u - sin(x)],
+        conditions=[Dirichlet("boundary", 1.0)],
+        reference=None,
+    )
+    method, what = LeastSquares(), setting(waves)
+    state = method.start(what, None)
+    worse = 0
+    for _ in range(14):
+        state = method.step(what, state)
+        known = [r for r in state.records if r.estimated_error is not None]
+        if known:
+            least = min(record.estimated_error for record in known)
+            kept = [record.units for record in known if record.estimated_error == least]
+            assert state.network.n_units in kept
+            assert state.estimated_error["u"] == least
+            worse += known[-1].estimated_error > least
+    assert worse > 0
+
+
 def test_newton_solves_a_nonlinear_problem():
     """u'' + exp(u) = f with u = sin(pi x)."""
     layout = Layout(BRATU.domain, (first_patch(BRATU.domain, 10, (1.0,)),), margin_for(1e-12, 1.6))
@@ -238,6 +261,18 @@ def test_newton_never_raises_the_loss(start):
         losses.append(fit_newton(BRATU, network, blocks, iterations=iterations).residual)
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < (1e-8 if start < 1 else 1e-2 * losses[0])
+
+
+def test_newton_takes_smaller_steps_where_whole_ones_overshoot():
+    """arctan is the classical trap: from further away than 1.4 whole steps diverge."""
+    trap = replace(LINE, equations=[lambda u, x: torch.atan(u - 1 - x)], conditions=[])
+    layout = Layout(LINE.domain, (first_patch(LINE.domain, 8, (1.0,)),), 4.0)
+    centres = layout.centres()
+    blocks = collocate(trap, layout, layout.point_counts(centres), Sampling(), 0)
+    network = layout.network(GMNMSpec(), centres, 1)
+    assert fit_newton(trap, network, blocks).residual < 1e-6
+    points = LINE.domain.sample_interior(50)
+    torch.testing.assert_close(network(points).detach(), 1 + points, rtol=1e-6, atol=0)
 
 
 # variable projection

@@ -215,7 +215,9 @@ def margin_schedule(cells: float) -> float:
 
 def units_allowed(setting: Setting) -> int:
     """The largest network: what was allowed, and at most two thirds of the points there are."""
-    return min(setting.max_units, points_support(setting))
+    asked = setting.network.units
+    most = setting.max_units if asked is None else min(asked, setting.max_units)
+    return min(most, points_support(setting))
 
 
 def points_support(setting: Setting) -> int:

@@ -8,7 +8,6 @@ follows from how it did.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.assembly import Block, is_linear
-from gmnm_pde.collocation import check_blocks, collocate, refit_blocks
+from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
@@ -63,6 +62,7 @@ class Best:
 
     error: float
     ridge: float
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class LeastSquares(Method):
                 plan=plan,
                 values=values,
                 estimate=estimate,
-                best=Best(estimate.worst, level.fit.ridge) if better else memory.best,
+                best=Best(estimate.worst, level.fit.ridge, memory.plan) if better else memory.best,
                 since_best=0 if better else memory.since_best + 1,
                 graded=graded,
                 imbalance=level.fit.imbalance,
@@ -202,21 +202,23 @@ class LeastSquares(Method):
         if setting.problem.data is None or best is None:
             return state
         # Some data were held back to measure the error on; the answer uses all of them.
-        network = copy.deepcopy(state.network)
-        assert isinstance(network, LinearOutputNetwork)
-        fit_linear(
-            setting.problem,
-            network,
-            [setting.placed(block) for block in refit_blocks(setting.problem)],
-            damping=Damping((best.ridge,)),
+        level = self._solve(
+            setting, replace(state.memory, plan=best.plan), state.network, final=best.ridge
         )
-        return replace(state, network=network)
+        return replace(state, network=level.network)
 
     @property
     def _rules(self) -> Growth:
         return Growth(self.cells, self.growth, self.ratio, self.oversampling, self.grade)
 
-    def _solve(self, setting: Setting, memory: Memory, previous: Network | None) -> Level:
+    def _solve(
+        self,
+        setting: Setting,
+        memory: Memory,
+        previous: Network | None,
+        final: float | None = None,
+    ) -> Level:
+        """A level; the last one uses all data, with the damping that was best without some."""
         problem, place = setting.problem, setting.placed
         layout = self._rules.layout(setting, memory.plan)
         centres = layout.centres()
@@ -232,10 +234,13 @@ class LeastSquares(Method):
         blocks = collocate(problem, layout, counts, setting.sampling, seed, weight)
         many = CHECK_POINTS * min(len(layout.patches), 8)
         check = check_blocks(problem, layout, many, seed + 2, weight)
+        if final is not None:
+            blocks, check = blocks + data_blocks(problem, held_back=True), []
         blocks, check = [place(block) for block in blocks], [place(block) for block in check]
         if memory.linear:
             free = setting.constants_free
-            fit = fit_linear(problem, network, blocks, check, constants_free=free)
+            damping = None if final is None else Damping((final,))
+            fit = fit_linear(problem, network, blocks, check, constants_free=free, damping=damping)
         else:
             if isinstance(previous, LinearOutputNetwork):
                 start_from(network, previous, memory.probes)
@@ -293,7 +298,7 @@ def _stagnated(error: float, patience: int, asked: bool) -> Outcome:
 
 def _too_large(setting: Setting, units: int) -> Outcome:
     allowed = units_allowed(setting)
-    if points_support(setting) <= allowed:
+    if points_support(setting) < setting.max_units:
         why = f"the {allowed} that so few points support; give more with `sampling`"
         if setting.problem.data is not None:
             why = f"the {allowed} that so few data support"

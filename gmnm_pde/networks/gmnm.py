@@ -2,7 +2,7 @@
 
     z = x - mu_i,  w = P_i z,  g_i(x) = exp(-|w|^2 / 2),   u_j(x) = sum_i pi_ij g_i(x) + b_j
 
-after the Gaussian Mixture-Inspired Nonlinear Module of Lu, Yuan and Zhang, arXiv 2510.06660.
+after the Gaussian Mixture-Inspired Nonlinear Module of Lu, Yuan, Zhang and Li, arXiv 2510.06660.
 Nothing is constrained: pi and P may be any real numbers, (P'P)^-1 is never formed.
 
 Every derivative is closed form. With s = M z, M = P'P, the unit satisfies dg/dx_j = -s_j g, and
@@ -58,11 +58,16 @@ class GMNM(LinearOutputNetwork):
         pi: Tensor | None = None,
     ) -> None:
         super().__init__()
-        n_units, n_inputs = mu.shape
-        if P.shape not in _projection_shapes(n_units, n_inputs, P):
+        if mu.ndim != 2 or P.shape not in _projection_shapes(*mu.shape, P):
             raise InputError(
-                f"P has shape {tuple(P.shape)} for {n_units} units in {n_inputs} dimensions.",
-                mend="Expected (K, 1), (K, d), (K, d, d) or (K, r, d).",
+                f"mu has shape {tuple(mu.shape)} and P has shape {tuple(P.shape)}.",
+                mend="Expected mu (K, d) and P (K, 1), (K, d), (K, d, d) or (K, r, d).",
+            )
+        n_units, n_inputs = mu.shape
+        if pi is not None and pi.shape != (n_units, n_outputs):
+            raise InputError(
+                f"pi has shape {tuple(pi.shape)}.",
+                mend=f"Expected (K, n_outputs) = ({n_units}, {n_outputs}).",
             )
         self.n_inputs = n_inputs
         self.n_outputs = n_outputs
