@@ -70,6 +70,9 @@ def collocate(
     edges = [block.points for block in conditions if block.normals is not None]
     blocks = equation_blocks(problem, torch.cat([interior, *edges])) + conditions
     blocks += data_blocks(problem, held_back=False)
+    if problem.equations:
+        # The equations measure the error; where there are only data, some are held back for that.
+        blocks += data_blocks(problem, held_back=True)
     return [weighted(problem, block, layout, condition_weight) for block in blocks]
 
 
@@ -101,7 +104,8 @@ def check_blocks(
                 for i, patch in enumerate(layout.patches)
             ]
             blocks.append(_boundary_block(condition, parts))
-    blocks += data_blocks(problem, held_back=True)
+    if not problem.equations:
+        blocks += data_blocks(problem, held_back=True)
     return [weighted(problem, block, layout, condition_weight) for block in blocks]
 
 

@@ -141,6 +141,24 @@ class Field:
     def __neg__(self) -> Tensor:
         return -self.value
 
+    def __rpow__(self, other: Any) -> Tensor:
+        return _value(other) ** self.value
+
+    def __abs__(self) -> Tensor:
+        return self.value.abs()
+
+    def __lt__(self, other: Any) -> Tensor:
+        return self.value < _value(other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return self.value <= _value(other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return self.value > _value(other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return self.value >= _value(other)
+
     __radd__ = __add__
     __rmul__ = __mul__
 
@@ -220,4 +238,10 @@ def as_column(value: Any, jet: Jet) -> Tensor:
     """A number, a field or a tensor as the (n,) tensor of a pointwise value."""
     value = _value(value)
     value = torch.as_tensor(value, dtype=jet.points.dtype, device=jet.points.device)
-    return value.expand(jet.points.shape[0])
+    n = jet.points.shape[0]
+    if value.shape not in ((), (n,)):
+        raise InputError(
+            f"a residual gave shape {tuple(value.shape)} at {n} points.",
+            mend="It is pointwise: one number for each point, or one for all of them.",
+        )
+    return value.expand(n)

@@ -359,7 +359,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not file.is_file():
         raise InputError("there is no such solution.", mend="Check the path.", file=file)
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             arrays = {
                 key.removeprefix("network."): torch.from_numpy(stored[key])

@@ -112,7 +112,12 @@ def run(
     before = state
     try:
         state = method.start(setting, before.network)
-        state = replace(state, records=before.records, notes=unique((*before.notes, *state.notes)))
+        state = replace(
+            state,
+            records=before.records,
+            notes=unique((*before.notes, *state.notes)),
+            estimated_error=before.estimated_error,
+        )
         while (outcome := method.decide(setting, state)) is None:
             state = method.step(setting, state)
             if monitor is not None:

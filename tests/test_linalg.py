@@ -203,7 +203,7 @@ def test_what_is_given_stays_but_for_the_scaled_matrix():
     assert torch.equal(factored.c, c)
 
 
-# the two ways to solve the triangular problem
+# the triangular problem
 
 
 def stacked(R: Tensor, c: Tensor, ridge: float) -> Tensor:
@@ -214,9 +214,9 @@ def stacked(R: Tensor, c: Tensor, ridge: float) -> Tensor:
 
 @pytest.mark.parametrize("k", [1, 2, 31, 32, 33, 65])
 @pytest.mark.parametrize("ridge", [1e-15, 1e-6, 0.1])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["lapack", "torch"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
 def test_damped_triangular_solve(k, ridge, dtype):
-    """LAPACK's stacked triangles and the general path: both for every size of block."""
+    """For sizes around the blocks that factorisations work in."""
     R = torch.triu(normal(k, k, seed=26)) / k + 2 * torch.eye(k, dtype=torch.float64)
     c = normal(k, seed=27)
     R, c = R.to(dtype), c.to(dtype)

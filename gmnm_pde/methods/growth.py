@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Domain
 from gmnm_pde.grading import Corner, grade, hot_corners, reentrant_corners, variation
 from gmnm_pde.methods.base import Setting
@@ -218,6 +219,22 @@ def units_allowed(setting: Setting) -> int:
     asked = setting.network.units
     most = setting.max_units if asked is None else min(asked, setting.max_units)
     return min(most, points_support(setting))
+
+
+def enough_units(setting: Setting, needed: int) -> None:
+    """Refuse a limit that not even the smallest network keeps.
+
+    Raises:
+        InputError: fewer units are allowed than needed.
+    """
+    asked = setting.network.units
+    most = setting.max_units if asked is None else min(asked, setting.max_units)
+    if needed > most:
+        raise InputError(
+            f"at most {most} units are allowed, and the smallest network for this domain has "
+            f"{needed}.",
+            mend=f"Allow {needed} or more.",
+        )
 
 
 def points_support(setting: Setting) -> int:

@@ -24,6 +24,7 @@ from gmnm_pde.methods.growth import (
     Growth,
     Plan,
     Progress,
+    enough_units,
     goal,
     points_support,
     units_allowed,
@@ -129,6 +130,7 @@ class LeastSquares(Method):
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
         plan = self._rules.first(setting)
+        enough_units(setting, self._rules.units(setting, plan))
         few = check_blocks(problem, self._rules.layout(setting, plan), 16, setting.seed)
         linear = all(is_linear(problem, block) for block in few)
         probes = problem.domain.sample_interior(PROBES, "sobol", setting.seed + 1)
@@ -199,7 +201,7 @@ class LeastSquares(Method):
         if best is not None:
             notes = imbalance_notes(state.memory.imbalance, best.error)
             state = replace(state, notes=(*state.notes, *notes))
-        if setting.problem.data is None or best is None:
+        if setting.problem.equations or best is None:
             return state
         # Some data were held back to measure the error on; the answer uses all of them.
         level = self._solve(
@@ -278,7 +280,7 @@ def _record(setting: Setting, state: State, level: Level, estimate: Estimate) ->
     rows, check = level.fit.checked, level.check
     return Record(
         step=len(state.records) + 1,
-        units=level.network.output_weights.shape[0] - 1,
+        units=level.network.n_units,
         parameters=sum(p.numel() for p in level.network.parameters()),
         points=sum(len(block.points) for block in level.blocks),
         residual_rms=unweighted_rms(rows, check, ("equation", "data")),

@@ -25,6 +25,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.growth import enough_units
 from gmnm_pde.methods.weights import assemble, checked_rows, evaluate, unweighted_rms
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout, first_patch
@@ -85,11 +86,13 @@ class VariableProjection(Method):
         units = min(setting.network.units or UNITS, setting.max_units)
         layout = _layout(setting, units)
         centres = layout.centres()
+        enough_units(setting, sum(len(part) for part in centres))
         if not isinstance(network, LinearOutputNetwork):
             built = layout.network(setting.network, centres, len(problem.unknowns))
             if not isinstance(built, LinearOutputNetwork):
                 raise InputError(
-                    "the method variable_projection needs a network whose last layer is linear.",
+                    "the method variable_projection needs a network whose last layer is linear, "
+                    f"and {type(built).__name__} is not.",
                     mend="Use the network gmnm, or another method.",
                 )
             network = built
@@ -128,7 +131,7 @@ class VariableProjection(Method):
 
     def decide(self, setting: Setting, state: State) -> Outcome | None:
         memory: Memory = state.memory
-        if not state.records:
+        if not memory.losses:
             return None
         error = state.records[-1].estimated_error
         if setting.rtol is not None and error is not None and error <= setting.rtol:
@@ -175,7 +178,7 @@ class VariableProjection(Method):
         worst = max(relative.values()) if relative else math.inf
         record = Record(
             step=len(state.records) + 1,
-            units=network.output_weights.shape[0] - 1,
+            units=network.n_units,
             parameters=sum(p.numel() for p in network.parameters()),
             points=sum(len(block.points) for block in memory.blocks),
             residual_rms=unweighted_rms(rows, memory.check, ("equation", "data")),
@@ -185,7 +188,8 @@ class VariableProjection(Method):
         )
         return replace(
             state,
-            estimated_error=relative,
+            # Training lowers the residual, so what an earlier method estimated still holds.
+            estimated_error=relative or state.estimated_error,
             records=(*state.records, record),
             memory=replace(memory, snapshots=snapshots),
         )

@@ -231,7 +231,7 @@ def _loss(blocks: Sequence[Block], lins: Sequence[Linearised]) -> float:
 
 
 def _flat(network: LinearOutputNetwork) -> Tensor:
-    return network.output_weights.detach().T.reshape(-1)
+    return network.output_weights.detach().T.reshape(-1).clone()
 
 
 def _set(network: LinearOutputNetwork, x: Tensor) -> None:

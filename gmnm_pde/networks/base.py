@@ -73,6 +73,11 @@ class LinearOutputNetwork(Network):
         """(n, d) -> (n, k)."""
 
     @property
+    def n_units(self) -> int:
+        """How many units the network is counted as: its features, if nothing else is said."""
+        return self.output_weights.shape[0]
+
+    @property
     @abstractmethod
     def inner_parameters(self) -> tuple[str, ...]:
         """Names of the parameters that the features depend on."""

@@ -58,7 +58,7 @@ class GMNM(LinearOutputNetwork):
         pi: Tensor | None = None,
     ) -> None:
         super().__init__()
-        if mu.ndim != 2 or P.shape not in _projection_shapes(*mu.shape, P):
+        if mu.ndim != 2 or P.shape not in _projection_shapes(mu.shape[0], mu.shape[1], P):
             raise InputError(
                 f"mu has shape {tuple(mu.shape)} and P has shape {tuple(P.shape)}.",
                 mend="Expected mu (K, d) and P (K, 1), (K, d), (K, d, d) or (K, r, d).",
