@@ -11,12 +11,15 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError, suggest
 
-SAMPLERS = ("random", "sobol", "halton", "lhs", "grid", "chebyshev")
+SAMPLERS = ("random", "sobol", "halton", "lhs", "grid")
 """The names a person may give: uniform random, scrambled Sobol and Halton sequences, Latin
-hypercube, a lattice of cell centres, and the same lattice moved towards the ends of each axis as
-Chebyshev points are."""
+hypercube, and a lattice of cell centres. All of them are uniform."""
 
-LATTICES = ("grid", "chebyshev")
+CLUSTERED = "chebyshev"
+"""The lattice moved towards the ends of each axis as Chebyshev points are: not uniform, for solvers
+whose bases need more points at the sides."""
+
+LATTICES = ("grid", CLUSTERED)
 
 _MARGIN = 2.0**-31
 """Half the spacing of a 30-bit Sobol coordinate: a point at 0 or 1 would lie on the boundary."""
@@ -24,7 +27,7 @@ _MARGIN = 2.0**-31
 
 def check_sampler(sampler: str) -> None:
     """Raises InputError for an unknown sampler."""
-    if sampler not in SAMPLERS:
+    if sampler not in (*SAMPLERS, CLUSTERED):
         raise InputError(f"unknown sampler {sampler!r}.", mend=suggest(sampler, SAMPLERS))
 
 

@@ -133,8 +133,8 @@ class VariableProjection(Method):
         memory: Memory = state.memory
         if not memory.losses:
             return None
-        error = state.records[-1].estimated_error
-        if setting.rtol is not None and error is not None and error <= setting.rtol:
+        error = max(state.estimated_error.values(), default=math.inf)
+        if setting.rtol is not None and error <= setting.rtol:
             return Outcome(
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
