@@ -261,14 +261,29 @@ def _narrow(
         if distance[0] < GAP * _diagonal(domain):
             yield _one(on_a, i), _one(on_b, j)
         elif rounds:
-            box = centre - reach, centre + reach
-            inner = _apart(a, b, a.sample(CLOSE_UP, *box), b.sample(CLOSE_UP, *box))
-            if inner is not None:
-                yield from _narrow(a, b, inner, rounds - 1)
+            for middle, half in _boxes(a, b, centre, reach):
+                box = middle - half, middle + half
+                inner = _apart(a, b, a.sample(CLOSE_UP, *box), b.sample(CLOSE_UP, *box))
+                met = [] if inner is None else list(_narrow(a, b, inner, rounds - 1))
+                yield from met
+                if met:
+                    break
         # Those left out are well inside the box, so that what they are beside is in it too.
         middle = 0.5 * (on_a.points[index] + on_b.points[other])
         left = (middle - centre).abs().amax(1) > reach / 2
         index, other, distance = index[left], other[left], distance[left]
+
+
+def _boxes(a: _Part, b: _Part, centre: Tensor, reach: float) -> Iterator[tuple[Tensor, float]]:
+    """Centres and half widths of the boxes to look in, until something is found."""
+    domain = a.problem.domain
+    corners = domain.corners().points
+    # Whole sides end at corners only: one small box there saves four larger ones.
+    if a.where is None and b.where is None and len(corners):
+        distance, nearest = (corners - centre).abs().amax(1).min(0)
+        if distance < reach:
+            yield corners[nearest], 0.1 * GAP * _diagonal(domain)
+    yield centre, reach
 
 
 def _neighbours(a: Tensor, b: Tensor, limit: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -189,7 +189,7 @@ def test_other_dimensions() -> None:
     cube = Problem(
         "xyz",
         "u",
-        Box((0, 0, 0), (1, 1, 1)),
+        Box(((0, 1), (0, 1), (0, 1))),
         [lambda u, x, y, z: u.xx + u.yy + u.zz],
         [Dirichlet("left"), Dirichlet("bottom", 1.0)],
     )

@@ -19,6 +19,7 @@ from gmnm_pde.grading import Corner, grade, hot_corners, reentrant_corners, vari
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.placement import Layout, Patch, first_patch, margin_for
+from gmnm_pde.switches import condition_switches
 
 ROUNDING = 1e-13
 """What is aimed at without a tolerance: a few hundred roundings, before they are all there is."""
@@ -52,6 +53,8 @@ class Plan:
         stretch: how spacings compare along the coordinates, see :func:`placement.first_patch`.
         tolerance: the error that the margin is made for.
         corners: with nested patches around them.
+        singular: whether some of these were known from the start: re-entrant corners, and points
+            where the boundary condition changes.
         extra: patches where the residual was concentrated, with the cells they were made at.
     """
 
@@ -59,6 +62,7 @@ class Plan:
     stretch: tuple[float, ...]
     tolerance: float = 1e-4
     corners: tuple[Corner, ...] = ()
+    singular: bool = False
     extra: tuple[tuple[Patch, float], ...] = ()
 
 
@@ -110,7 +114,9 @@ class Growth:
         # Between equal numbers of units and equal spacings, until a solution says which it is.
         stretch = normalised([width**-0.5 for width in widths(domain)])
         cells = self.cells if domain.dimension < 3 else min(self.cells, 3.0)
-        plan = Plan(cells, stretch, corners=reentrant_corners(domain))
+        switches = condition_switches(setting.problem)
+        singular = reentrant_corners(domain) + tuple(Corner(point, 4, 4) for point in switches)
+        plan = Plan(cells, stretch, corners=singular, singular=bool(singular))
         return self._affordable(setting, replace(plan, cells=1.0), plan)
 
     def layout(self, setting: Setting, plan: Plan) -> Layout:
@@ -126,10 +132,6 @@ class Growth:
             ratio=self.ratio,
             oversampling=self.oversampling,
         )
-
-    def singular(self, setting: Setting) -> bool:
-        """Whether the domain has re-entrant corners."""
-        return bool(reentrant_corners(setting.problem.domain))
 
     def units(self, setting: Setting, plan: Plan) -> int:
         """Units of a plan."""

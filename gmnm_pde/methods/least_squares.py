@@ -47,6 +47,9 @@ NEAR_ROUNDING = 1e-10
 """Without a tolerance, a level that brings nothing below this ends the solve, and so does one that
 would take more than half as long as all levels before."""
 
+SINGULAR = 1e-6
+"""The same towards singularities, where every digit takes several times as long as the last."""
+
 PATIENT_SECONDS = 3.0
 """A level that takes less is always tried."""
 
@@ -176,7 +179,8 @@ class LeastSquares(Method):
             return Outcome("converged", f"estimated error {error:.1e} is {met}")
         asked = setting.rtol is not None
         only_data = not setting.problem.equations
-        near = not asked and (error < NEAR_ROUNDING or only_data)
+        enough = SINGULAR if memory.plan.singular else NEAR_ROUNDING
+        near = not asked and (error < enough or only_data)
         patience = 1 if near else 4 if asked else 3
         if memory.since_best >= patience:
             return _stagnated(error, patience, asked)
@@ -257,7 +261,7 @@ class LeastSquares(Method):
         doubted = doubt(level.fit.checked, level.check)
         return calibrated(
             unknowns, missed, values, memory.values, memory.estimate, doubted,
-            singular=self._rules.singular(setting),
+            singular=memory.plan.singular,
         )  # fmt: skip
 
 

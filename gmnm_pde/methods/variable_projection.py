@@ -75,7 +75,7 @@ class VariableProjection(Method):
         tolerance: relative decrease of the loss over ``window`` steps below which it stops.
     """
 
-    iterations: int = 200
+    iterations: int = 150
     oversampling: float = 1.5
     condition_weight: float = 3.0
     tolerance: float = 0.02
