@@ -164,12 +164,15 @@ class Growth:
                     return graded, True
         if progress.error < 0.1 and not plan.corners and not plan.extra:
             plan = replace(plan, stretch=_stretch(layout.domain, network, probes))
-        cells = self._next_cells(setting, plan, progress)
-        tolerance = min(plan.tolerance, margin_schedule(cells))
-        # Where more units bring nothing it may be the margin: some operators need a wider one.
         idle = progress.drop > FAST and math.isfinite(progress.before)
-        floor = ROUNDING_MARGIN if idle else _finest_margin(setting)
-        tolerance = max(WIDER * tolerance if idle else tolerance, floor)
+        if idle and plan.tolerance > WIDER * margin_schedule(plan.cells):
+            # More units brought little. It may be the margin: some operators need a wider one.
+            wider = replace(plan, tolerance=max(WIDER * plan.tolerance, ROUNDING_MARGIN))
+            if self.units(setting, wider) <= units_allowed(setting):
+                return wider, False
+        cells = self._next_cells(setting, plan, progress)
+        floor = plan.tolerance if idle else _finest_margin(setting)
+        tolerance = max(min(plan.tolerance, margin_schedule(cells)), floor)
         more = replace(
             plan,
             cells=cells,
@@ -261,7 +264,7 @@ def normalised(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _finest_margin(setting: Setting) -> float:
-    return max(0.02 * goal(setting), ROUNDING_MARGIN)
+    return max(0.002 * goal(setting), ROUNDING_MARGIN)
 
 
 def _margin_tolerance(setting: Setting, plan: Plan, progress: Progress) -> float:

@@ -47,7 +47,7 @@ NEAR_ROUNDING = 1e-10
 """Without a tolerance, a level that brings nothing below this ends the solve, and so does one that
 would take more than half as long as all levels before."""
 
-SINGULAR = 1e-6
+SINGULAR = 1e-5
 """The same towards singularities, where every digit takes several times as long as the last."""
 
 PATIENT_SECONDS = 3.0
@@ -191,7 +191,7 @@ class LeastSquares(Method):
         ahead = memory.seconds * (units / max(state.records[-1].units, 1)) ** 3
         if near and ahead > max(0.5 * setting.elapsed, PATIENT_SECONDS):
             reason = "the next level would take more than half as long as all before it"
-            return Outcome("converged", reason)
+            return Outcome("converged" if error < NEAR_ROUNDING else "stopped", reason)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "stopped",
