@@ -29,7 +29,7 @@ from gmnm_pde.assembly import Block
 SAFETY = 2.0
 """The estimate is to be above the error, not around it."""
 
-FLOOR = 1e-15
+FLOOR = 2e-15
 """No estimate is below rounding."""
 
 
