@@ -8,7 +8,7 @@ what collocation with soft conditions needs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import cast
@@ -181,7 +181,7 @@ def quadrature(domain: Domain, points: int = 4096) -> tuple[Tensor, Tensor]:
     )
 
 
-def where_of(condition: Condition, problem: Problem):  # type: ignore[no-untyped-def]
+def where_of(condition: Condition, problem: Problem) -> Callable[[Tensor], Tensor] | None:
     """``where`` of a condition as a function of points, None if there is none."""
     where = condition.where
     if where is None:

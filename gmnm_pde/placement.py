@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from math import ceil, log10, prod
 
 import numpy as np
@@ -258,15 +257,3 @@ def clustered(count: int, density: float) -> np.ndarray:
 
 def _widths(patch: Patch) -> list[float]:
     return [b - a for a, b in zip(patch.lower, patch.upper, strict=True)]
-
-
-def subdivisions(patch: Patch, parts: int) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """The box of a patch cut into parts^d equal boxes, as (lower, upper)."""
-    axes = [np.linspace(a, b, parts + 1) for a, b in zip(patch.lower, patch.upper, strict=True)]
-    return [
-        (
-            tuple(axis[i] for axis, i in zip(axes, index, strict=True)),
-            tuple(axis[i + 1] for axis, i in zip(axes, index, strict=True)),
-        )
-        for index in product(range(parts), repeat=len(axes))
-    ]

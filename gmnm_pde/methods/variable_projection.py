@@ -24,7 +24,7 @@ from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
-from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.growth import enough_units
 from gmnm_pde.methods.weights import assemble, checked_rows, evaluate, unweighted_rms
 from gmnm_pde.networks import LinearOutputNetwork, Network
@@ -138,16 +138,16 @@ class VariableProjection(Method):
             return Outcome(
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
-        status = "converged" if setting.rtol is None else "stopped"
+        status: Status = "converged" if setting.rtol is None else "stopped"
         if memory.stuck:
-            return Outcome(status, "no step lowers the residual any more")  # type: ignore[arg-type]
+            return Outcome(status, "no step lowers the residual any more")
         losses = memory.losses
         if (
             len(losses) > self.window
             and losses[-1] > (1 - self.tolerance) * losses[-1 - self.window]
         ):
             return Outcome(
-                status,  # type: ignore[arg-type]
+                status,
                 f"the residual fell by less than {self.tolerance:.0%} in {self.window} iterations",
             )
         if len(losses) >= self.iterations:

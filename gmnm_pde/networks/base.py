@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vmap
 
 from gmnm_pde.fields import Orders
+
+PointMap = Callable[[Tensor], Tensor]
+"""A function of points, (n, d) -> (n, m)."""
 
 
 class Network(nn.Module, ABC):
@@ -96,7 +99,7 @@ class LinearOutputNetwork(Network):
         return {alpha: value @ self.output_weights for alpha, value in features.items()}
 
 
-def forward_derivative(function, points: Tensor, orders: Orders) -> Tensor:  # type: ignore[no-untyped-def]
+def forward_derivative(function: PointMap, points: Tensor, orders: Orders) -> Tensor:
     """D^orders of a function (n, d) -> (n, m) by nested forward-mode differentiation.
 
     One Jacobian-vector product for each differentiation: exact to rounding for any order.
@@ -109,5 +112,5 @@ def forward_derivative(function, points: Tensor, orders: Orders) -> Tensor:  # t
     return function(points)
 
 
-def _directional(function, direction: Tensor):  # type: ignore[no-untyped-def]
+def _directional(function: PointMap, direction: Tensor) -> PointMap:
     return lambda x: jvp(function, (x,), (direction,))[1]

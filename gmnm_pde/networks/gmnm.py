@@ -15,7 +15,7 @@ the multivariate Hermite recursion. It holds for P of any shape and rank.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import product
 from math import comb, prod
 from typing import Literal
@@ -263,11 +263,11 @@ def _quadratic_derivative(
     return sum_of(parts) if parts else None
 
 
-def sum_of(terms) -> Tensor:  # type: ignore[no-untyped-def]
+def sum_of(terms: Iterable[Tensor]) -> Tensor:
     """The sum of at least one tensor, without the integer zero that ``sum`` starts from."""
-    terms = list(terms)
-    total: Tensor = terms[0]
-    for term in terms[1:]:
+    first, *rest = terms
+    total = first
+    for term in rest:
         total = total + term
     return total
 
