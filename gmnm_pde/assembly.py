@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gmnm_pde.fields import Jet, Orders, Residual
+from gmnm_pde.fields import Orders, Residual
 from gmnm_pde.networks.base import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem
 
@@ -217,10 +217,3 @@ def _first_points(block: Block, count: int) -> Block:
         normals=None if block.normals is None else block.normals[:count],
         average=None,
     )
-
-
-def solution_jet(
-    problem: Problem, network: Network, points: Tensor, normals: Tensor | None = None
-) -> Jet:
-    """A jet of a network's outputs."""
-    return problem.jet(points, lazy_values(problem, network, points), normals)

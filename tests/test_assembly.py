@@ -21,7 +21,6 @@ from gmnm_pde.assembly import (
     linearise,
     parameter_rows,
     residual_rows,
-    solution_jet,
     target_rows,
     weight_rows,
 )
@@ -282,15 +281,6 @@ def test_linearising_leaves_no_graph_and_no_gradients():
     for tensor in (lin.residual, lin.target, *lin.coefficients.values()):
         assert not tensor.requires_grad
     assert all(parameter.grad is None for parameter in network.parameters())
-
-
-def test_a_jet_of_a_network():
-    problem, block = make(*LINEAR["normals"])
-    network = gmnm(1)
-    jet = solution_jet(problem, network, block.points, NORMALS)
-    expected = network.derivatives(block.points, [(1, 0), (0, 1)])
-    gradient = torch.cat([expected[(1, 0)], expected[(0, 1)]], dim=1)
-    close(jet.normal_derivative("u"), (gradient * NORMALS).sum(1).detach())
 
 
 # whether a residual is linear
