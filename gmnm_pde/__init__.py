@@ -30,20 +30,25 @@ if TYPE_CHECKING:
         Rectangle,
         Union,
     )
-    from gmnm_pde.networks import GMNM
+    from gmnm_pde.manufacture import manufactured
+    from gmnm_pde.methods import LeastSquares
+    from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, NetworkSpec
     from gmnm_pde.problem import (
         Condition,
         Data,
         Dirichlet,
         Equation,
+        Initial,
         IntegralCondition,
+        Interface,
         Neumann,
+        Periodic,
         Problem,
         Robin,
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference
+    from gmnm_pde.references import Exact, FiniteDifference, Spectral, Table
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -61,11 +66,18 @@ __all__ = [
     "Exact",
     "FiniteDifference",
     "GmnmError",
+    "Initial",
     "InputError",
     "IntegralCondition",
+    "Interface",
     "Intersection",
     "Interval",
+    "LeastSquares",
+    "LinearOutputNetwork",
+    "Network",
+    "NetworkSpec",
     "Neumann",
+    "Periodic",
     "Polygon",
     "Problem",
     "Recipe",
@@ -73,9 +85,12 @@ __all__ = [
     "Robin",
     "Sampling",
     "Solution",
+    "Spectral",
+    "Table",
     "Union",
     "__version__",
     "load",
+    "manufactured",
     "solve",
 ]
 
@@ -93,20 +108,25 @@ _HOMES = {
         "Rectangle",
         "Union",
     ),
-    "networks": ("GMNM",),
+    "manufacture": ("manufactured",),
+    "methods": ("LeastSquares",),
+    "networks": ("GMNM", "LinearOutputNetwork", "Network", "NetworkSpec"),
     "problem": (
         "Condition",
         "Data",
         "Dirichlet",
         "Equation",
+        "Initial",
         "IntegralCondition",
+        "Interface",
         "Neumann",
+        "Periodic",
         "Problem",
         "Robin",
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference"),
+    "references": ("Exact", "FiniteDifference", "Spectral", "Table"),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

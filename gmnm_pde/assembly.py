@@ -36,7 +36,8 @@ class Block:
         points: (n, d).
         weights: (n,), multiply the rows; 1 / the size that a residual of order one has there.
         normals: (n, d), on a boundary.
-        average: (rows, n); combines the points to fewer rows (a quadrature), None for a row each.
+        average: (rows, n), dense or sparse; combines the points to fewer rows (a quadrature, a
+            difference of two), None for a row each.
         offset: subtracted from the combined rows (the value of an integral).
         share: (n,), the part of its full weight that a condition is held with, where it is less.
     """
@@ -66,6 +67,30 @@ class Block:
         """Apply the weights and, for an integral, the quadrature."""
         weighted = rows * (self.weights if rows.ndim == 1 else self.weights[:, None])
         return weighted if self.average is None else self.average @ weighted
+
+    @property
+    def row_weights(self) -> Tensor:
+        """The weight of each row, (rows,): of the points it combines, the mean."""
+        if self.average is None:
+            return self.weights
+        combined = self.combined
+        return combined @ self.weights / (combined @ torch.ones_like(self.weights))
+
+    def at_points(self, rows: Tensor) -> Tensor:
+        """The size of the row that each point takes part in, (rows,) -> (n,)."""
+        return rows.abs() if self.average is None else self.combined.T @ rows.abs()
+
+    @property
+    def combined(self) -> Tensor:
+        """Which points each row combines, (rows, n): one where it does."""
+        assert self.average is not None
+        if not self.average.is_sparse:
+            return (self.average != 0).to(self.average)
+        average = self.average.coalesce()
+        ones = torch.ones_like(average.values())
+        return torch.sparse_coo_tensor(
+            average.indices(), ones, average.shape, check_invariants=False
+        )
 
 
 @dataclass(frozen=True)
@@ -131,16 +156,25 @@ def lazy_values(
 
 
 def weight_rows(
-    problem: Problem, block: Block, lin: Linearised, network: LinearOutputNetwork
+    problem: Problem,
+    block: Block,
+    lin: Linearised,
+    network: LinearOutputNetwork,
+    known: Callable[[Orders], Tensor] | None = None,
 ) -> Tensor:
-    """Rows of d r / d(output weights), (rows, k * m), unknown by unknown."""
-    orders = {alpha for _, alpha in lin.coefficients}
-    with torch.no_grad():
-        features = network.feature_derivatives(block.points, orders)
+    """Rows of d r / d(output weights), (rows, k * m), unknown by unknown.
+
+    Arguments:
+        known: derivatives of the features at the block's points, (n, k), if they were evaluated.
+    """
+    if known is None:
+        orders = {alpha for _, alpha in lin.coefficients}
+        with torch.no_grad():
+            known = network.feature_derivatives(block.points, orders).__getitem__
     columns = []
     for name in problem.unknowns:
         terms = [
-            (a, features[alpha]) for (other, alpha), a in lin.coefficients.items() if other == name
+            (a, known(alpha)) for (other, alpha), a in lin.coefficients.items() if other == name
         ]
         columns.append(_combination(terms, block, network))
     return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
@@ -182,9 +216,19 @@ def residual_rows(block: Block, lin: Linearised) -> Tensor:
     return block.combine(lin.residual) - block.offset
 
 
+def touched_orders(problem: Problem, block: Block) -> set[Orders]:
+    """The derivatives that a block's residual asks for."""
+    few = _first_points(block, 2)
+    jet = problem.jet(
+        few.points, lambda name, orders: few.points.new_full((len(few.points),), 0.7), few.normals
+    )
+    block.residual(jet)
+    return {alpha for _, alpha in jet.leaves}
+
+
 def is_linear(problem: Problem, block: Block) -> bool:
     """Whether the residual is affine in the unknowns: its coefficients do not depend on them."""
-    probe = _first_points(block, 16)
+    probe = replace(block, average=None)
     generator = torch.Generator().manual_seed(0)
 
     # Of both signs and away from zero: |u| is linear on either side, log(u) is defined on one.

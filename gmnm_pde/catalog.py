@@ -1,7 +1,11 @@
-"""Problems and recipes by name: a path, the installed catalogue, the checkout."""
+"""Problems and recipes by name: a path, the installed catalogue, the checkout.
+
+A problem is a YAML file, or Python code where YAML cannot say it; nothing here runs that code.
+"""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import shutil
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ from gmnm_pde.errors import InputError, suggest
 Kind = Literal["problems", "solvers"]
 
 SUFFIXES = (".yaml", ".yml")
+PATTERNS: dict[Kind, tuple[str, ...]] = {"problems": ("*.yaml", "*.py"), "solvers": ("*.yaml",)}
 
 _PACKAGE = Path(__file__).resolve().parent
 _WORDS = {"problems": "problem", "solvers": "solver"}
@@ -69,18 +74,26 @@ def names(kind: Kind) -> list[str]:
 
 def entries(kind: Kind) -> list[Entry]:
     """The catalogue with its descriptions."""
-    from gmnm_pde.config.yaml_source import read_yaml
-
-    found = []
-    for name in names(kind):
-        path = find_in_catalogue(kind, name)
-        description = str(read_yaml(path).data.get("description", ""))
-        found.append(Entry(name, description, path))
-    return found
+    paths = [find_in_catalogue(kind, name) for name in names(kind)]
+    return [Entry(path.stem, _description(path), path) for path in paths]
 
 
-def copy_problem(name: str, target: Path) -> list[Path]:
-    """A problem of the catalogue as a file to edit, with the measurements it reads.
+def _description(path: Path) -> str:
+    """What a file says about itself; of Python code the first line of its docstring."""
+    from gmnm_pde.config.yaml_source import read_text, read_yaml
+
+    if path.suffix in SUFFIXES:
+        return str(read_yaml(path).data.get("description", ""))
+    text = ast.get_docstring(ast.parse(read_text(path))) or ""
+    return text.partition("\n")[0]
+
+
+def copy_problem(name: str, target: Path | None = None) -> list[Path]:
+    """A problem of the catalogue as a file to edit, with the files it reads.
+
+    Arguments:
+        name: in the catalogue.
+        target: the new file; of the same name in the current directory if not given.
 
     Returns:
         The files written.
@@ -88,17 +101,17 @@ def copy_problem(name: str, target: Path) -> list[Path]:
     Raises:
         InputError: an unknown name, a file that is there already or cannot be written.
     """
-    from gmnm_pde.config.yaml_source import read_yaml
-
     source = find_in_catalogue("problems", name)
-    if target.suffix not in SUFFIXES:
+    target = Path(source.name) if target is None else target
+    code = source.suffix not in SUFFIXES
+    if target.suffix not in ((source.suffix,) if code else SUFFIXES):
         raise InputError(
-            f"{str(target)!r} is no YAML file's name.", mend=f"Write for example {name}.yaml."
+            f"{str(target)!r} is no {'Python' if code else 'YAML'} file's name.",
+            mend=f"Write for example {source.name}.",
         )
-    data = read_yaml(source).data.get("data")
     copies = {target: source}
-    if data is not None:
-        copies[target.parent / data["file"]] = source.parent / data["file"]
+    for beside in [] if code else _files_read(source):
+        copies[target.parent / beside] = source.parent / beside
     for path in copies:
         if path.exists():
             raise InputError(
@@ -118,8 +131,22 @@ def copy_problem(name: str, target: Path) -> list[Path]:
     return list(copies)
 
 
+def _files_read(source: Path) -> list[str]:
+    """The files that a YAML problem names."""
+    from gmnm_pde.config.yaml_source import read_yaml
+
+    data = read_yaml(source).data
+    sections = [data.get(key) or {} for key in ("data", "reference")]
+    return [section["file"] for section in sections if "file" in section]
+
+
 def _files(kind: Kind) -> list[Path]:
-    return [path for place in directories(kind) for path in sorted(place.glob("*.yaml"))]
+    return [
+        path
+        for place in directories(kind)
+        for pattern in PATTERNS[kind]
+        for path in sorted(place.glob(pattern))
+    ]
 
 
 def _is_file(path: Path) -> bool:
@@ -133,7 +160,7 @@ def _missing_file(path: Path) -> InputError:
     try:
         if path.is_dir():
             return InputError(
-                "this is a folder, not a file.", mend="Name the YAML file in it.", file=path
+                "this is a folder, not a file.", mend="Name the file in it.", file=path
             )
         near = [item.name for item in path.parent.iterdir() if item.is_file()]
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from gmnm_pde import __version__
-from gmnm_pde.errors import InputError, suggest
+from gmnm_pde.errors import CodeError, InputError, suggest
 
 if TYPE_CHECKING:
     from gmnm_pde.checks import Checked
@@ -38,7 +38,7 @@ app = typer.Typer(
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 ProblemName = Annotated[
-    str, typer.Argument(metavar="PROBLEM", help="A problem's name, or the path of a YAML file.")
+    str, typer.Argument(metavar="PROBLEM", help="A problem's name, or a file's path.")
 ]
 Settings = Annotated[
     list[str] | None,
@@ -49,13 +49,16 @@ Settings = Annotated[
 
 
 def verb(function: Verb) -> Verb:
-    """Bad input is one message on stderr and exit 2; Ctrl-C is exit 130. Never a traceback."""
+    """Bad input is one message on stderr and exit 2; Ctrl-C is exit 130. Never a traceback, but
+    that of a person's own code."""
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
         try:
             function(*arguments, **options)
         except InputError as error:
+            if isinstance(error, CodeError):
+                typer.echo(error.trace.rstrip("\n"), err=True)
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
@@ -126,7 +129,8 @@ def _understand(
     changes_recipe = any(item.strip().startswith("solver.") for item in settings or ())
     file = load_problem(problem, [*(chosen if changes_recipe else []), *(settings or ())])
     recipe = file.recipe() if solver is None or changes_recipe else load_recipe(solver)
-    return file, recipe, check_problem(file.problem, file.locate)
+    with file.running():
+        return file, recipe, check_problem(file.problem, file.locate)
 
 
 def _check_options(rtol: float | None, seed: int, device: str, time_limit: float | None) -> None:
@@ -164,7 +168,7 @@ def _solve(
     console = make_console(quiet)
     folder = runs.open_run(out or runs.default_folder(file.problem.name))
     try:
-        with Progress(console, quiet) as progress:
+        with file.running(), Progress(console, quiet) as progress:
             solution = solve_problem(file.problem, solver=recipe, monitor=progress, **options)
         with runs.writing(folder):
             runs.write_inputs(folder, file, recipe)
@@ -193,7 +197,8 @@ def check(problem: ProblemName, settings: Settings = None) -> None:
     from gmnm_pde.terminal import make_console, problem_table
 
     file, recipe, checked = _understand(problem, settings)
-    check_solvable(file.problem, checked)
+    with file.running():
+        check_solvable(file.problem, checked)
     make_console().print(problem_table(file.problem, checked, recipe.name))
 
 
@@ -221,13 +226,13 @@ def list_entries(
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A problem of the catalogue.")],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="NAME.yaml if not given.")
+        Path | None, typer.Argument(metavar="[FILE]", help="NAME.yaml or NAME.py if not given.")
     ] = None,
 ) -> None:
     """Copy a problem of the catalogue to a file, to start your own from."""
     from gmnm_pde.catalog import copy_problem
 
-    written = copy_problem(name, file or Path(f"{name}.yaml"))
+    written = copy_problem(name, file)
     for path in written:
         typer.echo(f"wrote {path}")
 
@@ -236,11 +241,15 @@ def init(
 @verb
 def plot(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
+    problem: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Its problem, where that is Python code."),
+    ] = None,
 ) -> None:
     """Draw the pictures of a run folder again."""
     from gmnm_pde import runs
 
-    for path in runs.redraw(folder):
+    for path in runs.redraw(folder, problem):
         typer.echo(f"wrote {path}")
 
 

@@ -1,15 +1,8 @@
-"""From a problem and points to blocks of rows.
-
-Rows are weighted so that each is in the units of the unknowns: a residual sum_alpha a_alpha
-D_alpha u of units h apart can be as large as sum_alpha |a_alpha| / h^alpha times u, and its row is
-divided by that. Boundary rows then weigh about 1/h^order more than those of the equation, which is
-what collocation with soft conditions needs.
-"""
+"""From a problem and points to blocks of rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from math import ceil
 from typing import cast
 
@@ -17,24 +10,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, at_zero
+from gmnm_pde.assembly import Block
+from gmnm_pde.coupling import (
+    interface_block,
+    interface_selection,
+    periodic_blocks,
+    periodic_selection,
+    sides,
+)
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import as_column
 from gmnm_pde.geometry import Boundary, Domain
 from gmnm_pde.placement import Layout
-from gmnm_pde.problem import Condition, Equation, IntegralCondition, Problem, Sampling
-
-EDGE_SPACING = 0.6
-"""Boundary points over inner ones, in distance, where inner ones do not cluster at the boundary."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """A box and the distance of boundary points in it."""
-
-    lower: tuple[float, ...] | None
-    upper: tuple[float, ...] | None
-    spacing: float
+from gmnm_pde.problem import (
+    AnyCondition,
+    Condition,
+    Equation,
+    IntegralCondition,
+    Interface,
+    Periodic,
+    Problem,
+    Sampling,
+)
+from gmnm_pde.regions import Region, Selection, regions_of
+from gmnm_pde.weighting import Expected, weighted
 
 
 def collocate(
@@ -44,69 +43,69 @@ def collocate(
     sampling: Sampling,
     seed: int,
     condition_weight: float = 1.0,
+    expected: Expected | None = None,
 ) -> list[Block]:
     """Blocks for a fit: lattice points chosen for the units, or as many as a person asked for."""
     if sampling.interior is None:
         interior = layout.interior(counts)
-        closer = 1.0 if problem.domain.fills_box else EDGE_SPACING
-        regions = [
-            Region(patch.lower if i else None, patch.upper if i else None, closer * spacing)
-            for i, (patch, spacing) in enumerate(
-                zip(layout.sampled(), layout.point_spacings(counts), strict=True)
-            )
-        ]
+        regions = regions_of(layout, counts)
     else:
-        interior = problem.domain.sample_interior(
+        interior = problem.region.sample_interior(
             sampling.interior, sampling.sampler or "sobol", seed
         )
-        regions = [Region(None, None, 0.0)]
-    conditions = [
-        integral_block(problem, condition)
-        if isinstance(condition, IntegralCondition)
-        else _condition_block(problem, condition, regions, sampling, seed)
-        for condition in problem.conditions
-    ]
-    # The equation holds up to the boundary; without rows there, units oscillate next to it.
-    edges = [block.points for block in conditions if block.normals is not None]
+        regions = [Region(None, None, None)]
+    conditions: list[Block] = []
+    for condition in problem.conditions:
+        if isinstance(condition, IntegralCondition):
+            conditions.append(integral_block(problem, condition))
+        elif isinstance(condition, Condition) and not isinstance(condition.at[0], str):
+            conditions.append(_point_block(condition))
+        else:
+            parts = _selection(problem, condition).parts(problem, regions, sampling, seed)
+            conditions += _condition_blocks(problem, condition, list(parts))
+    edges = _edges(conditions) + _held_edges(problem, regions, sampling, seed)
     blocks = equation_blocks(problem, torch.cat([interior, *edges])) + conditions
     blocks += data_blocks(problem, held_back=False)
     if problem.equations:
         # The equations measure the error; where there are only data, some are held back for that.
         blocks += data_blocks(problem, held_back=True)
-    return [weighted(problem, block, layout, condition_weight) for block in blocks]
+    return [weighted(problem, block, layout, condition_weight, expected) for block in blocks]
 
 
 def check_blocks(
-    problem: Problem, layout: Layout, n: int, seed: int, condition_weight: float = 1.0
+    problem: Problem,
+    layout: Layout,
+    n: int,
+    seed: int,
+    condition_weight: float = 1.0,
+    expected: Expected | None = None,
 ) -> list[Block]:
     """Blocks at random points that no fit uses, some in each patch, to measure residuals at."""
-    domain = problem.domain
     share = ceil(n / len(layout.patches))
+    each = ceil(share / len(layout.pieces))
     interior = torch.cat(
         [
-            domain.sample_interior(share, "random", seed, patch.lower, patch.upper)
+            piece.sample_interior(each, "random", seed, patch.lower, patch.upper)
+            for piece in layout.pieces
             for patch in layout.patches
         ]
     )
     blocks = equation_blocks(problem, interior)
     for condition in problem.conditions:
-        if isinstance(condition, Condition) and isinstance(condition.at[0], str):
-            parts = [
-                domain.sample_boundary(
-                    ceil(share / 4),
-                    _sides(condition),
-                    "random",
-                    seed,
-                    patch.lower if i else None,
-                    patch.upper if i else None,
-                    where_of(condition, problem),
-                )
-                for i, patch in enumerate(layout.patches)
-            ]
-            blocks.append(_boundary_block(condition, parts))
+        on_points = isinstance(condition, Condition) and not isinstance(condition.at[0], str)
+        if on_points or isinstance(condition, IntegralCondition):
+            continue
+        selection = _selection(problem, condition)
+        parts = [
+            selection.sample(
+                ceil(share / 4), "random", seed, (patch.lower, patch.upper) if i else (None, None)
+            )
+            for i, patch in enumerate(layout.patches)
+        ]
+        blocks += _condition_blocks(problem, condition, parts)
     if not problem.equations:
         blocks += data_blocks(problem, held_back=True)
-    return [weighted(problem, block, layout, condition_weight) for block in blocks]
+    return [weighted(problem, block, layout, condition_weight, expected) for block in blocks]
 
 
 def equation_blocks(problem: Problem, interior: Tensor) -> list[Block]:
@@ -152,7 +151,8 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
 
 def integral_block(problem: Problem, condition: IntegralCondition) -> Block:
     """One row: the integral over the domain."""
-    points, weights = quadrature(problem.domain)
+    each = [quadrature(piece) for piece in problem.pieces]
+    points, weights = (torch.cat(parts) for parts in zip(*each, strict=True))
     return Block(
         "integral",
         condition.label,
@@ -194,31 +194,59 @@ def where_of(condition: Condition, problem: Problem) -> Callable[[Tensor], Tenso
     return keep
 
 
-def _condition_block(
-    problem: Problem, condition: Condition, regions: Sequence[Region], sampling: Sampling, seed: int
-) -> Block:
-    if not isinstance(condition.at[0], str):
-        point = torch.tensor([condition.at], dtype=torch.float64)
-        return Block(
-            "condition", condition.label, condition.residual, point, point.new_full((1,), 10.0)
-        )
-    domain, at = problem.domain, _sides(condition)
-    where = where_of(condition, problem)
-    sampler = sampling.sampler or "chebyshev"
-    parts = []
-    for region in regions:
-        box = (region.lower, region.upper)
-        if sampling.boundary is not None:
-            n = sampling.boundary
-        elif region.spacing == 0.0:
-            n = 4 * ceil((sampling.interior or 100) ** (1 - 1 / domain.dimension))
-        else:
-            measure = domain.sample_boundary(8, at, "grid", seed, *box, where).measure
-            if measure == 0.0:
-                continue
-            n = ceil(measure / region.spacing ** (domain.dimension - 1))
-        parts.append(domain.sample_boundary(n, at, sampler, seed, *box, where))
-    return _boundary_block(condition, parts)
+def _selection(problem: Problem, condition: AnyCondition) -> Selection:
+    """The part of the boundary, or the interface, that a condition stands on."""
+    if isinstance(condition, Periodic):
+        return periodic_selection(problem, condition)
+    if isinstance(condition, Interface):
+        return interface_selection(problem, condition)
+    assert isinstance(condition, Condition)
+    return Selection(problem.region, _sides(condition), where_of(condition, problem))
+
+
+def _condition_blocks(
+    problem: Problem, condition: AnyCondition, parts: Sequence[Boundary]
+) -> list[Block]:
+    """The rows of a condition at points of its part of the boundary."""
+    if isinstance(condition, Periodic):
+        return periodic_blocks(problem, condition, parts)
+    if isinstance(condition, Interface):
+        return [interface_block(problem, condition, parts)]
+    assert isinstance(condition, Condition)
+    return [_boundary_block(condition, parts)]
+
+
+def _edges(conditions: Sequence[Block]) -> list[Tensor]:
+    """Points of conditions on the boundary, those of several at the same points once.
+
+    The equation holds up to the boundary; without rows there, units oscillate next to it.
+    """
+    found: list[Tensor] = []
+    for block in conditions:
+        if block.normals is None:
+            continue
+        edge = block.points if block.average is None else sides(block)
+        if not any(torch.equal(edge, points) for points in found):
+            found.append(edge)
+    return found
+
+
+def _held_edges(
+    problem: Problem, regions: Sequence[Region], sampling: Sampling, seed: int
+) -> list[Tensor]:
+    """Points on the boundary where conditions hold by themselves."""
+    return [
+        part.points
+        for condition in problem.held
+        for part in _selection(problem, condition).parts(problem, regions, sampling, seed)
+    ]
+
+
+def _point_block(condition: Condition) -> Block:
+    point = torch.tensor([condition.at], dtype=torch.float64)
+    return Block(
+        "condition", condition.label, condition.residual, point, point.new_full((1,), 10.0)
+    )
 
 
 def _boundary_block(condition: Condition, parts: Sequence[Boundary]) -> Block:
@@ -237,58 +265,3 @@ def _boundary_block(condition: Condition, parts: Sequence[Boundary]) -> Block:
         points.new_ones(len(points)),
         normals,
     )
-
-
-def weighted(
-    problem: Problem, block: Block, layout: Layout, condition_weight: float = 1.0
-) -> Block:
-    """The block with its rows divided by the size of its residual for units a spacing apart."""
-    if block.kind in ("integral", "data") or not len(block.points):
-        return block
-    spacing = layout.spacing_at(block.points)
-    terms = [
-        a.abs() / (spacing ** spacing.new_tensor(alpha)).prod(1)
-        for (_, alpha), a in at_zero(problem, block).coefficients.items()
-    ]
-    if not terms:
-        return block
-    size = torch.stack(terms).sum(0)
-    weights = block.weights / size.clamp_min(1e-12 * size.max() if size.max() > 0 else 1.0)
-    # Finer patches have more points in a smaller part: rows count by the volume they stand for.
-    volume = spacing.prod(1)
-    weights = weights * (volume / spacing.new_tensor(layout.patches[0].spacing).prod()).sqrt()
-    if block.normals is not None:
-        share = _resolved_share(problem, block, spacing)
-        return replace(block, weights=weights * condition_weight * share, share=share)
-    return replace(block, weights=weights)
-
-
-def _resolved_share(problem: Problem, block: Block, spacing: Tensor) -> Tensor:
-    """How well units can follow a layer at boundary points, (n,) in (0, 1]; one without a layer.
-
-    A second-order equation a u_nn + b u_n + c u = f has solutions exp(-s k) in the distance s from
-    the boundary, with k a = -b (an outflow layer of convection) or k^2 = -c/a (of reaction). Where
-    k h > 1 units cannot follow. The condition held with full weight would then spoil the solution
-    everywhere; held with this share it is missed at the layer alone, which shows where to refine.
-    """
-    share = torch.ones_like(block.weights)
-    assert block.normals is not None
-    h = 1 / (block.normals / spacing).norm(dim=1)
-    for equation in _equations(problem):
-        lin = at_zero(problem, replace(block, residual=equation.residual))
-        a, b, c = (_along_normal(lin, block.normals, order) for order in range(2, -1, -1))
-        if max(sum(alpha) for _, alpha in lin.coefficients) != 2:
-            continue
-        diffusion = a.abs() / h**2
-        opposing = (-a.sign() * b / h).clamp_min(0) + (-a.sign() * c).clamp_min(0)
-        share = torch.minimum(share, diffusion / (diffusion + opposing).clamp_min(1e-300))
-    return share.clamp_min(1e-6)
-
-
-def _along_normal(lin: Linearised, normals: Tensor, order: int) -> Tensor:
-    """The coefficient of the order-th derivative along the normal, (n,)."""
-    total = normals.new_zeros(len(normals))
-    for (_, alpha), a in lin.coefficients.items():
-        if sum(alpha) == order:
-            total = total + a * (normals ** normals.new_tensor(alpha)).prod(1)
-    return total

@@ -59,6 +59,36 @@ class InputError(GmnmError, ValueError):
         )
 
 
+class CodeError(InputError):
+    """A person's own code raised.
+
+    Arguments:
+        trace: its traceback, shown above the message.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        mend: str = "",
+        file: str | Path | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        trace: str = "",
+    ) -> None:
+        super().__init__(message, mend=mend, file=file, line=line, key=key)
+        self.trace = trace
+
+    def located(
+        self,
+        file: str | Path | None = None,
+        line: int | None = None,
+        key: str | None = None,
+    ) -> CodeError:
+        """The same error; its place is known."""
+        return self
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """The mend for an unknown name: the closest known ones, or all of them."""
     known = sorted(known)

@@ -33,6 +33,12 @@ FLOOR = 2e-15
 """No estimate is below rounding."""
 
 
+NOTHING = 1e-10
+"""An unknown smaller than this part of the largest one is taken to be zero."""
+
+ALIKE = 0.8
+"""A level that leaves more than this part of the misfit before is much like the one before."""
+
 FALL = 0.1
 """Distances between levels are not taken to fall faster than by this."""
 
@@ -64,9 +70,7 @@ def misfit(rows: Sequence[Tensor], blocks: Sequence[Block]) -> float:
     conditions, added."""
     parts = []
     for kinds in (("equation", "data"), ("condition",)):
-        chosen = [
-            r for r, b in zip(rows, blocks, strict=True) if b.kind in kinds and b.average is None
-        ]
+        chosen = [r for r, b in zip(rows, blocks, strict=True) if b.kind in kinds]
         if chosen:
             parts.append(torch.cat(chosen).square().mean().sqrt().item())
     return math.hypot(*parts)
@@ -103,21 +107,39 @@ def calibrated(
         singular: whether levels grow towards a singularity; two of them are then not enough.
     """
     relative, constants, moves = {}, {}, {}
-    for j, name in enumerate(unknowns):
-        size = rms(values[:, j])
-        if values_before is None or before is None or not before.misfit > 0 or not size > 0:
+    sizes = [rms(values[:, j]) for j in range(len(unknowns))]
+    for j, (name, size) in enumerate(zip(unknowns, sizes, strict=True)):
+        if misfit_now == 0.0:
+            relative[name] = FLOOR
+            continue
+        if values_before is None or before is None or not before.misfit > 0 or not max(sizes) > 0:
             relative[name] = math.inf
             continue
         moved = moves[name] = rms(values[:, j] - values_before[:, j])
         constants[name] = moved / before.misfit
+        if misfit_now > ALIKE * before.misfit:
+            # Two levels that are nearly the same say little about each other.
+            constants[name] = max(constants[name], before.constants.get(name, 0.0))
         error = max(constants[name], before.constants.get(name, 0.0)) * misfit_now
         if singular:
             earlier = before.moves.get(name, 0.0)
             geometric = moved * max(moved / earlier, FALL) if earlier > 0 else math.inf
             error = math.inf if earlier == 0 else min(error, geometric)
-        error = max(SAFETY * error, doubt_now) / size
-        relative[name] = max(error, FLOOR) if math.isfinite(error) else math.inf
+        error = max(SAFETY * error, doubt_now)
+        if _vanishes(size, rms(values_before[:, j]), error, max(sizes)):
+            size = max(sizes)
+        relative[name] = max(error / size, FLOOR) if math.isfinite(error) else math.inf
     return Estimate(relative, misfit_now, constants, moves)
+
+
+def _vanishes(size: float, before: float, error: float, largest: float) -> bool:
+    """Whether an unknown is zero but for its error, which then is measured by the largest one.
+
+    Nothing is left of it, or it is much smaller than the largest one, no larger than its error and
+    shrinks with it from level to level.
+    """
+    noise = size < 1e-3 * largest and error > 0.3 * size and size < 0.5 * before
+    return size < NOTHING * largest or noise
 
 
 def rms(values: Tensor) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +27,16 @@ Residual = Callable[["Jet"], Tensor]
 """A pointwise residual: a jet at n points -> (n,)."""
 
 
+class Substitution(Protocol):
+    """Unknowns u in terms of others, v, of the same names:
+    D^alpha u = first + sum_beta c_beta D^beta v."""
+
+    def terms(
+        self, unknown: str, points: Tensor, orders: Orders
+    ) -> tuple[Tensor, Mapping[Orders, Tensor]]:
+        """``first`` and the c_beta at points (n, d), each (n,)."""
+
+
 class Jet:
     """Values and derivatives of the unknowns at n points, fetched when first asked for.
 
@@ -36,6 +46,10 @@ class Jet:
         points: (n, d).
         values: ``(unknown, orders) -> (n,)``, called at most once for each pair.
         normals: (n, d) outward unit normals, on a boundary only.
+        substitution: what the unknowns are in terms of those that ``values`` gives.
+
+    Attributes:
+        leaves: the values that were asked for, by unknown and multi-index.
     """
 
     def __init__(
@@ -45,6 +59,7 @@ class Jet:
         points: Tensor,
         values: Callable[[str, Orders], Tensor],
         normals: Tensor | None = None,
+        substitution: Substitution | None = None,
     ) -> None:
         self.coordinates = tuple(coordinates)
         self.unknowns = tuple(unknowns)
@@ -52,9 +67,22 @@ class Jet:
         self.normals = normals
         self.leaves: dict[tuple[str, Orders], Tensor] = {}
         self._values = values
+        self._substitution = substitution
+        self._substituted: dict[tuple[str, Orders], Tensor] = {}
 
     def derivative(self, unknown: str, orders: Orders) -> Tensor:
         """D^orders of an unknown, (n,)."""
+        if self._substitution is None:
+            return self._leaf(unknown, orders)
+        key = (unknown, orders)
+        if key not in self._substituted:
+            total, factors = self._substitution.terms(unknown, self.points, orders)
+            for beta, factor in factors.items():
+                total = total + factor * self._leaf(unknown, beta)
+            self._substituted[key] = total
+        return self._substituted[key]
+
+    def _leaf(self, unknown: str, orders: Orders) -> Tensor:
         key = (unknown, orders)
         if key not in self.leaves:
             self.leaves[key] = self._values(unknown, orders)

@@ -34,6 +34,9 @@ CORNER = 0.375
 MOST_PATCHES = 4
 """New patches at a time: a square has four corners."""
 
+MOST_NEW = 4
+"""Patches at the corners of interfaces that a level adds."""
+
 CELLS = 8
 """A patch is looked at in this many parts along each coordinate."""
 
@@ -172,6 +175,55 @@ def reentrant_corners(domain: Domain) -> tuple[Corner, ...]:
     )
 
 
+def interface_corners(domain: Domain, pieces: Sequence[Domain]) -> tuple[Corner, ...]:
+    """Corners of the pieces of a domain inside it: where an interface turns, or several meet.
+
+    Solutions behave like r^p there with p between 0 and 1, as at a re-entrant corner.
+    """
+    points = _corners_of(pieces)
+    size = max(b - a for a, b in zip(domain.lower, domain.upper, strict=True))
+    inside = points[domain.signed_distance(points) < -1e-9 * size]
+    step = max(1, MOST_NEW // max(1, len(inside)))
+    return tuple(Corner(tuple(point), max(2, step), step) for point in inside.tolist())
+
+
+def patches_around(domain: Domain, parts: Sequence[Domain], first: Patch) -> tuple[Patch, ...]:
+    """Nested patches around parts of a domain that are small beside it, halved with each level.
+
+    A solution varies around a part as far as the part is wide, so that no coarser units can
+    follow it. Parts with corners are left to :func:`interface_corners`.
+    """
+    found: list[Patch] = []
+    for part in parts:
+        if interface_corners(domain, [part]):
+            continue
+        lower, upper, spacing = (
+            np.array(first.lower),
+            np.array(first.upper),
+            np.array(first.spacing),
+        )
+        middle = 0.5 * (np.array(part.lower) + np.array(part.upper))
+        around = 2.0 * (np.array(part.upper) - np.array(part.lower))
+        while bool((narrow := 0.5 * (upper - lower) >= 0.99 * around).any()):
+            width = np.where(narrow, 0.5, 1.0) * (upper - lower)
+            lower = np.where(narrow, middle - 0.5 * width, lower)
+            upper = np.where(narrow, middle + 0.5 * width, upper)
+            spacing = np.where(narrow, 0.5, 1.0) * spacing
+            found.append(Patch(*(tuple(v.tolist()) for v in (lower, upper, spacing))))
+    return tuple(found)
+
+
+def _corners_of(domains: Sequence[Domain]) -> Tensor:
+    """The corners of some domains, those at the same place once, (m, d)."""
+    points = torch.cat([domain.corners().points for domain in domains])
+    kept: list[Tensor] = []
+    for point in points:
+        size = 1e-9 * (1 + float(point.abs().max()))
+        if not any(bool(((point - other).abs() < size).all()) for other in kept):
+            kept.append(point)
+    return torch.stack(kept) if kept else points
+
+
 def hot_corners(
     layout: Layout, known: Sequence[Corner], points: Tensor, indicator: Tensor
 ) -> tuple[Corner, ...]:
@@ -183,7 +235,7 @@ def hot_corners(
         known: corners that have patches already.
         points, indicator: as for :func:`grade`.
     """
-    corners = layout.domain.corners().points
+    corners = _corners_of((layout.domain, *layout.pieces))
     if not len(corners):
         return ()
     spacing = points.new_tensor(layout.patches[0].spacing)

@@ -8,6 +8,7 @@ with smaller spacings, laid over corners and layers; coarser units stay below th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, log10, prod
@@ -18,7 +19,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from gmnm_pde.geometry import Domain
-from gmnm_pde.networks import Network, NetworkSpec
+from gmnm_pde.networks import Network, NetworkSpec, joined
 
 LEAST_POINTS = 1.5
 """Collocation points over units along a coordinate; below, units alias between the points."""
@@ -48,6 +49,23 @@ class Patch:
         """The same box with spacings divided by a factor."""
         return replace(self, spacing=tuple(h / factor for h in self.spacing))
 
+    def within(self, domain: Domain) -> Patch | None:
+        """The part of the box in a domain's bounding box, None if there is none."""
+        lower = tuple(map(max, self.lower, domain.lower))
+        upper = tuple(map(min, self.upper, domain.upper))
+        if any(a >= b for a, b in zip(lower, upper, strict=True)):
+            return None
+        return replace(self, lower=lower, upper=upper)
+
+    def encloses(self, domain: Domain) -> bool:
+        """Whether a domain lies in the box."""
+        low = all(a <= b for a, b in zip(self.lower, domain.lower, strict=True))
+        return low and all(a >= b for a, b in zip(self.upper, domain.upper, strict=True))
+
+    def finer(self, other: Patch) -> bool:
+        """Whether no spacing is larger than the other's."""
+        return all(h <= k for h, k in zip(self.spacing, other.spacing, strict=True))
+
     def holds(self, points: Tensor) -> Tensor:
         """Which points (n, d) lie in the box, (n,)."""
         lower, upper = points.new_tensor(self.lower), points.new_tensor(self.upper)
@@ -63,6 +81,9 @@ class Layout:
         overlap: how far units of a finer patch reach beyond its box inside the domain, in spacings.
         ratio: width of a unit over the spacing, sigma = ratio * h.
         oversampling: collocation points over units.
+        pieces: parts of the domain with units and points of their own; the whole domain if empty.
+            All have the same patches. Lists below have an entry for each patch of the first piece,
+            then for each patch of the second, and so on.
     """
 
     domain: Domain
@@ -71,13 +92,23 @@ class Layout:
     ratio: float = 1.6
     overlap: float = 3.0
     oversampling: float = 1.15
+    pieces: tuple[Domain, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pieces", self.pieces or (self.domain,))
 
     def centres(self) -> list[Tensor]:
         """Units of each patch, (K_i, d)."""
-        return [self._centres(patch, first=i == 0) for i, patch in enumerate(self.patches)]
+        return [part for piece in self.pieces for part in self._centres_of(piece)]
 
     def network(self, spec: NetworkSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
         """A network with units at the centres of each patch, output weights zero."""
+        many = len(self.patches)
+        groups = [centres[i : i + many] for i in range(0, len(centres), many)]
+        return joined([self._built(spec, group, n_outputs) for group in groups], self.pieces)
+
+    def _built(self, spec: NetworkSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
+        """The network of one piece."""
         mu = torch.cat(list(centres))
         widths = [
             (1 / (self.ratio * mu.new_tensor(patch.spacing))).expand(len(part), -1)
@@ -104,7 +135,9 @@ class Layout:
     def interior(self, counts: Sequence[int]) -> Tensor:
         """Collocation points inside, (n, d), as many in each patch as ``counts`` says."""
         parts = [
-            self._lattice(patch, count) for patch, count in zip(self.sampled(), counts, strict=True)
+            self._lattice(piece, window, count)
+            for (piece, window), count in zip(self._windows(), counts, strict=True)
+            if window is not None and count
         ]
         return torch.cat(parts)
 
@@ -113,18 +146,41 @@ class Layout:
         first, *rest = self.patches
         return (first, *(Patch(*self._grown(p, self.overlap), p.spacing) for p in rest))
 
-    def point_spacings(self, counts: Sequence[int]) -> list[float]:
-        """Smallest distance of collocation points in each patch."""
+    def point_spacings(self, counts: Sequence[int]) -> list[tuple[float, ...]]:
+        """Distances of collocation points along each coordinate in each patch; infinite where there
+        are none."""
         return [
-            min(
+            (math.inf,) * self.domain.dimension
+            if window is None
+            else tuple(
                 w / q
-                for w, q in zip(_widths(patch), self._lattice_shape(patch, count), strict=True)
+                for w, q in zip(_widths(window), self._lattice_shape(window, count), strict=True)
             )
-            for patch, count in zip(self.sampled(), counts, strict=True)
+            for (_, window), count in zip(self._windows(), counts, strict=True)
         ]
 
-    def _centres(self, patch: Patch, *, first: bool) -> Tensor:
-        """Lattice points whose distance to the domain's part in the patch is small enough.
+    def _windows(self) -> list[tuple[Domain, Patch | None]]:
+        """Pieces with the boxes of :meth:`sampled` that hold them, None where they do not meet."""
+        return [(piece, patch.within(piece)) for piece in self.pieces for patch in self.sampled()]
+
+    def _centres_of(self, piece: Domain) -> list[Tensor]:
+        """Units of each patch for one piece.
+
+        The first patch that has some is the finest one around all of the piece.
+        """
+        around = [i for i, patch in enumerate(self.patches) if patch.encloses(piece)]
+        first = 0
+        for i in around[1:]:
+            if self.patches[i].finer(self.patches[first]):
+                first = i
+        none = torch.zeros(0, self.domain.dimension, dtype=torch.float64)
+        return [
+            none if i < first else self._centres(piece, patch, first=i == first)
+            for i, patch in enumerate(self.patches)
+        ]
+
+    def _centres(self, piece: Domain, patch: Patch, *, first: bool) -> Tensor:
+        """Lattice points whose distance to the piece's part in the patch is small enough.
 
         Distances are measured in spacings, to the nearest of many samples of that part.
         """
@@ -135,12 +191,12 @@ class Layout:
             for a, b, step in zip(patch.lower, patch.upper, patch.spacing, strict=True)
         ]
         lattice = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(h))
-        inside = self.domain.contains(torch.from_numpy(lattice)).numpy()
+        inside = piece.contains(torch.from_numpy(lattice)).numpy()
         box = np.maximum(np.array(patch.lower) - lattice, lattice - np.array(patch.upper)).clip(0)
         from_box = np.linalg.norm(box / h, axis=1)
         keep = inside if first else inside & (from_box <= self.overlap + 1e-9)
         outside = np.flatnonzero(~inside & (from_box <= self.margin + 1e-9))
-        edge = self._edge_samples(patch, 0.0 if first else self.overlap + self.margin)
+        edge = self._edge_samples(piece, patch, 0.0 if first else self.overlap + self.margin)
         if len(outside) and len(edge):
             distance, nearest = cKDTree(edge / h).query(lattice[outside] / h)
             # A unit outside belongs to the patch whose box, overlap included, has its foot point.
@@ -149,15 +205,14 @@ class Layout:
             keep[outside[(distance <= self.margin + 1e-9) & mine]] = True
         return torch.from_numpy(lattice[keep])
 
-    def _edge_samples(self, patch: Patch, overlap: float) -> np.ndarray:
-        """Points on the domain's boundary in and around a patch, several a spacing."""
+    def _edge_samples(self, piece: Domain, patch: Patch, overlap: float) -> np.ndarray:
+        """Points on the piece's boundary in and around a patch, several a spacing."""
         lower, upper = self._grown(patch, overlap)
         cells = [(b - a) / h for a, b, h in zip(lower, upper, patch.spacing, strict=True)]
         d = len(cells)
         per_face = prod(sorted(3 * max(cell, 1.0) for cell in cells)[-(d - 1) :]) if d > 1 else 1
-        boundary = self.domain.sample_boundary(
-            int(4 * d * per_face), sampler="grid", lower=lower, upper=upper
-        )
+        count = int(4 * d * per_face * len(self.pieces))
+        boundary = piece.sample_boundary(count, piece.hull, "grid", lower=lower, upper=upper)
         return boundary.points.numpy()
 
     def _grown(self, patch: Patch, spacings: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -178,13 +233,13 @@ class Layout:
         scale = (count / prod(cells)) ** (1 / len(cells))
         return [ceil(max(scale, LEAST_POINTS) * cell) for cell in cells]
 
-    def _lattice(self, patch: Patch, count: int) -> Tensor:
-        """Lattice points of the box that lie in the domain, about ``count``, clustered at sides.
+    def _lattice(self, piece: Domain, patch: Patch, count: int) -> Tensor:
+        """Lattice points of the box that lie in the piece, about ``count``, clustered at sides.
 
         With about as many points as units, an even lattice loses two digits at the sides.
         """
-        shape = self._lattice_shape(patch, ceil(count / self._share(patch)))
-        even = not self.domain.fills_box
+        shape = self._lattice_shape(patch, ceil(count / self._share(piece, patch)))
+        even = not (piece.fills_box or self._has_sides(piece))
         axes = [
             0.5 * (a + b) + 0.5 * (b - a) * (lattice(q) if even else clustered(q, q / (cell + 1)))
             for a, b, q, cell in zip(patch.lower, patch.upper, shape, patch.cells, strict=True)
@@ -192,10 +247,17 @@ class Layout:
         points = torch.from_numpy(
             np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
         )
-        return points[self.domain.contains(points)]
+        # At rounding distance from an interface, a coefficient may be that of the other side.
+        depth = 1e-10 * math.dist(piece.lower, piece.upper)
+        return points[piece.signed_distance(points) < -depth]
 
-    def _share(self, patch: Patch) -> float:
-        """The part of a patch's box that is in the domain, at least a tenth."""
+    def _has_sides(self, piece: Domain) -> bool:
+        """Whether a piece has the sides of a box: what is left of one around other pieces."""
+        box = self.domain
+        return box.fills_box and (piece.lower, piece.upper) == (box.lower, box.upper)
+
+    def _share(self, piece: Domain, patch: Patch) -> float:
+        """The part of a patch's box that is in the piece, at least a tenth."""
         steps = 24 if len(patch.lower) < 3 else 10
         axes = [
             np.linspace(a, b, steps, endpoint=False) + 0.5 * (b - a) / steps
@@ -204,7 +266,7 @@ class Layout:
         points = torch.from_numpy(
             np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
         )
-        return max(0.1, self.domain.contains(points).double().mean().item())
+        return max(0.1, piece.contains(points).double().mean().item())
 
 
 def first_patch(domain: Domain, cells: float, stretch: Sequence[float]) -> Patch:

@@ -5,16 +5,18 @@ Frozen dataclasses without any numerics; how a problem is solved is a :class:`Re
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Field, Jet, Residual, as_column, bind
-from gmnm_pde.geometry import Domain
+from gmnm_pde.fields import Field, Jet, Residual, Substitution, as_column, bind
+from gmnm_pde.geometry import Cylinder, Domain, Within, split
 
 PointFunction = Callable[..., Any] | float
 """A function of the coordinates by name, ``lambda x, y: torch.sin(x) * y``, or a number."""
@@ -27,32 +29,71 @@ class Equation:
     Arguments:
         residual: ``lambda u, x, y: u.xx + u.yy - f(x, y)`` (see :func:`fields.bind`).
         label: how a person wrote it.
+        notes: remarks of whoever read it, which `check` repeats.
     """
 
     residual: Callable[..., Any]
     label: str = "equation"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Condition:
-    """residual = 0 on a part of the boundary, or at a point.
+    """residual = 0 on a part of the boundary, at the initial time, or at a point.
 
     Arguments:
-        at: ``"boundary"``, a side (``"left"``), a sequence of these, or a point's coordinates.
+        at: ``"boundary"``, a side (``"left"``), ``"initial"``, a sequence of these, or a point's
+            coordinates.
         residual: ``lambda u, x, y: u.n - 1`` (see :func:`fields.bind`).
         where: keeps only the points where this function of the coordinates is true.
         label: how a person wrote it.
+        enforce: ``"soft"`` as rows beside those of the equations, or ``"hard"``: the network is
+            multiplied by a function that vanishes there, so that it holds exactly.
     """
 
     at: str | tuple[str, ...] | tuple[float, ...]
     residual: Callable[..., Any]
     where: Callable[..., Any] | None = None
     label: str = "condition"
+    enforce: Literal["soft", "hard"] = "soft"
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Every unknown repeats along a coordinate: values and derivatives at its two ends agree, as
+    many derivatives as the equations determine.
+
+    Arguments:
+        coordinate: its name, ``"x"``; the domain is a box.
+    """
+
+    coordinate: str
+    label: str = "periodic"
+
+
+@dataclass(frozen=True)
+class Interface:
+    """expression on the outside minus expression on the inside = a number, on the boundary of a
+    subdomain; normals point out of it.
+
+    Continuity of the value and of the flux are two of these: ``Interface("inner", lambda u: u)``
+    and ``Interface("inner", lambda u, x, y: k(x, y) * u.n)``.
+
+    Arguments:
+        of: the subdomain's name, see :class:`Problem`.
+        jump: the expression.
+        equals: its jump, a number.
+    """
+
+    of: str
+    jump: Callable[..., Any]
+    equals: float = 0.0
+    label: str = "interface"
 
 
 @dataclass(frozen=True)
 class IntegralCondition:
-    """The integral of an integrand over the domain equals a number."""
+    """The integral of an integrand over the domain equals a number (at all times)."""
 
     integrand: Callable[..., Any]
     equals: float = 0.0
@@ -88,6 +129,17 @@ class ReferenceValues:
     own_error: Mapping[str, float]
 
 
+class Lifting(Substitution, Protocol):
+    """Unknowns that satisfy some conditions whatever those are that they are expressed by."""
+
+    @property
+    def held(self) -> tuple[Condition, ...]:
+        """The conditions."""
+
+    def complete(self, points: Tensor, values: Tensor) -> Tensor:
+        """The unknowns at points (n, d) from those that are solved for, both (n, m)."""
+
+
 class Reference(ABC):
     """What a solution is compared with; never seen by a solver."""
 
@@ -97,20 +149,34 @@ class Reference(ABC):
     def evaluate(self, problem: Problem, points: Tensor) -> ReferenceValues:
         """The reference at points (n, d)."""
 
+    def own_points(self, problem: Problem) -> Tensor | None:
+        """The only points (n, d) that it is known at, None if it is known everywhere."""
+        return None
+
+
+AnyCondition = Condition | IntegralCondition | Periodic | Interface
+
 
 @dataclass(frozen=True)
 class Problem:
     """A PDE problem.
 
     Arguments:
-        coordinates: single letters, ``"xy"`` or ``("x", "y")``.
+        coordinates: single letters, ``"xy"`` or ``("x", "y")``; time is ``t`` and comes last.
         unknowns: single letters.
-        domain: see :mod:`gmnm_pde.geometry`.
+        domain: in space, see :mod:`gmnm_pde.geometry`.
         equations: functions of unknowns and coordinates by name, or :class:`Equation`.
-        conditions: :class:`Condition` (:func:`Dirichlet`, :func:`Neumann`, :func:`Robin`) and
-            :class:`IntegralCondition`.
+        conditions: :class:`Condition` (:func:`Dirichlet`, :func:`Neumann`, :func:`Robin`,
+            :func:`Initial`), :class:`Periodic`, :class:`Interface`, :class:`IntegralCondition`.
         data: measurements.
         reference: what the solution is compared with.
+        time: first and last time; with the coordinate ``t`` only.
+        subdomains: parts of the domain by name, across whose boundaries the unknowns may have
+            kinks or jumps, as :class:`Interface` conditions say.
+        easier: problems of the same unknowns that are solved first, each starting from the
+            solution of the one before (continuation), with their labels.
+        substitution: what the unknowns are in terms of those that are solved for (see
+            :mod:`gmnm_pde.lift`); not for a person to give.
 
     Raises:
         InputError: no equation and no data, or names that clash.
@@ -120,12 +186,16 @@ class Problem:
     unknowns: Sequence[str]
     domain: Domain
     equations: Sequence[Equation | Callable[..., Any]] = ()
-    conditions: Sequence[Condition | IntegralCondition] = ()
+    conditions: Sequence[AnyCondition] = ()
     data: Data | None = None
     reference: Reference | None = None
     name: str = "problem"
     description: str = ""
     sampling: Sampling = field(default_factory=Sampling)
+    time: tuple[float, float] | None = None
+    subdomains: Mapping[str, Domain] = field(default_factory=dict)
+    easier: Sequence[tuple[str, Problem]] = ()
+    substitution: Lifting | None = None
 
     def __post_init__(self) -> None:
         names, unknowns = tuple(self.coordinates), tuple(self.unknowns)
@@ -134,10 +204,12 @@ class Problem:
                 f"coordinates {list(names)} and unknowns {list(unknowns)} must all differ.",
                 mend="Rename one of them.",
             )
-        if self.domain.dimension != len(names):
+        self._check_time(names)
+        space = names if self.time is None else names[:-1]
+        if self.domain.dimension != len(space):
             raise InputError(
                 f"the domain has {self.domain.dimension} dimensions but there are "
-                f"{len(names)} coordinates, {', '.join(names)}.",
+                f"{len(space)} coordinates, {', '.join(space)}.",
                 mend="Give one coordinate for each dimension of the domain.",
             )
         if not self.equations and self.data is None:
@@ -150,13 +222,90 @@ class Problem:
         set_field(self, "equations", tuple(self._equation(item) for item in self.equations))
         set_field(self, "conditions", tuple(self._condition(item) for item in self.conditions))
 
+    @cached_property
+    def region(self) -> Domain:
+        """Where the unknowns live: the domain, times the interval of time if there is one."""
+        return self.domain if self.time is None else Cylinder(self.domain, self.time)
+
+    @cached_property
+    def pieces(self) -> tuple[Domain, ...]:
+        """Where the unknowns are smooth: the subdomains and the rest of the domain (at all times);
+        without subdomains the region.
+
+        Raises:
+            InputError: subdomains that overlap, or lie outside the domain.
+        """
+        if not self.subdomains:
+            return (self.region,)
+        parts = split(self.domain, self.subdomains)
+        return parts if self.time is None else tuple(Cylinder(part, self.time) for part in parts)
+
+    @cached_property
+    def interfaces(self) -> Mapping[str, Domain]:
+        """By the names of the subdomains: domains whose boundary is the part of theirs that lies
+        inside the domain (at all times).
+
+        Raises:
+            InputError: no part of it does.
+        """
+        found = {}
+        for name, sub in self.subdomains.items():
+            within = Within(sub, self.domain)
+            found[name] = within if self.time is None else Cylinder(within, self.time)
+        return found
+
+    @property
+    def held(self) -> tuple[Condition, ...]:
+        """Conditions that hold by themselves, see ``substitution``."""
+        return () if self.substitution is None else self.substitution.held
+
+    @property
+    def stated(self) -> Problem:
+        """The problem as a person stated it, in its own unknowns."""
+        return replace(self, conditions=(*self.conditions, *self.held), substitution=None)
+
+    def completed(self, points: Tensor, values: Tensor) -> Tensor:
+        """The unknowns at points (n, d) from those that are solved for, both (n, m)."""
+        if self.substitution is None:
+            return values
+        return self.substitution.complete(points, values)
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The coordinates without time."""
+        return tuple(self.coordinates) if self.time is None else tuple(self.coordinates)[:-1]
+
+    def _check_time(self, names: tuple[str, ...]) -> None:
+        if (self.time is None) != ("t" not in names):
+            raise InputError(
+                "`time` and the coordinate `t` belong together.",
+                mend="Give both, such as coordinates `xt` and time (0, 1), or neither.",
+            )
+        if self.time is None:
+            return
+        if names[-1] != "t" or len(names) == 1:
+            raise InputError(
+                f"the coordinates are {list(names)}.",
+                mend="Time is the last one, after at least one in space: `xt`.",
+            )
+        start, end = (float(value) for value in self.time)
+        if not (math.isfinite(start) and math.isfinite(end) and start < end):
+            raise InputError(
+                f"time is [{start:g}, {end:g}].", mend="Give the first time and a later one."
+            )
+        object.__setattr__(self, "time", (start, end))
+
     def _equation(self, item: Equation | Callable[..., Any]) -> Equation:
         equation = item if isinstance(item, Equation) else Equation(item)
         return replace(equation, residual=self._bind(equation.residual))
 
-    def _condition(self, item: Condition | IntegralCondition) -> Condition | IntegralCondition:
+    def _condition(self, item: AnyCondition) -> AnyCondition:
         if isinstance(item, IntegralCondition):
             return replace(item, integrand=self._bind(item.integrand))
+        if isinstance(item, Periodic):
+            return item
+        if isinstance(item, Interface):
+            return replace(item, jump=self._bind(item.jump))
         where = None if item.where is None else self._bind(item.where)
         return replace(item, residual=self._bind(item.residual), where=where)
 
@@ -170,7 +319,7 @@ class Problem:
         normals: Tensor | None = None,
     ) -> Jet:
         """A jet of this problem's unknowns at points."""
-        return Jet(self.coordinates, self.unknowns, points, values, normals)
+        return Jet(self.coordinates, self.unknowns, points, values, normals, self.substitution)
 
 
 def Dirichlet(
@@ -197,6 +346,25 @@ def Robin(
     return _flux_condition(at, coefficient, 1.0, value, unknown, "Robin")
 
 
+def Initial(
+    value: PointFunction = 0.0, unknown: str | None = None, rate: bool = False
+) -> Condition:
+    """u = value at the first time, or with ``rate`` u_t = value."""
+
+    def residual(jet: Jet) -> Tensor:
+        name = unknown if unknown is not None else jet.unknowns[0]
+        u = Field(jet, name)
+        return (u.t if rate else u.value) - _evaluate(value, jet)
+
+    return Condition("initial", residual, label="Initial rate" if rate else "Initial")
+
+
+def _evaluate(function: PointFunction, jet: Jet) -> Tensor:
+    if callable(function):
+        return bind(function, jet.coordinates, jet.unknowns)(jet)
+    return as_column(function, jet)
+
+
 def _flux_condition(
     at: str | Sequence[Any],
     coefficient: PointFunction,
@@ -207,17 +375,12 @@ def _flux_condition(
 ) -> Condition:
     """coefficient u + flux du/dn = value."""
 
-    def evaluate(function: PointFunction, jet: Jet) -> Tensor:
-        if callable(function):
-            return bind(function, jet.coordinates, jet.unknowns)(jet)
-        return as_column(function, jet)
-
     def residual(jet: Jet) -> Tensor:
         name = unknown if unknown is not None else jet.unknowns[0]
         u = Field(jet, name)
-        total = -evaluate(value, jet)
+        total = -_evaluate(value, jet)
         if callable(coefficient) or coefficient != 0.0:
-            total = total + evaluate(coefficient, jet) * u
+            total = total + _evaluate(coefficient, jet) * u
         return total + flux * u.n if flux else total
 
     return Condition(at if isinstance(at, str) else tuple(at), residual, label=label)

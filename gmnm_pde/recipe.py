@@ -13,6 +13,12 @@ from gmnm_pde.problem import Sampling
 class Recipe:
     """A recipe, as in ``solvers/*.yaml``.
 
+    A person's own network takes two classes: a :class:`NetworkSpec`, a frozen dataclass of options
+    whose ``build`` makes the network, and the :class:`Network` itself, which writes ``forward``,
+    or a :class:`LinearOutputNetwork`, which writes ``features`` and is what least squares needs:
+
+        gp.solve(problem, solver=gp.Recipe(network=MySpec(), methods=(gp.LeastSquares(),)))
+
     Arguments:
         network: which network, with its options.
         methods: run one after the other on the same network.

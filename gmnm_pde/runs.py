@@ -1,10 +1,10 @@
 """The run folder: what was asked, what came out, and what it ran on.
 
-    problem.yaml solver.yaml      as resolved; both load again
+    problem.yaml solver.yaml      as resolved; both load again (a problem in Python: problem.py)
     metrics.json history.csv      the figures, and how they came about
-    solution.*                    the solution itself and for ParaView; no pickle
+    solution.* solution-times/    the solution itself and for ParaView; no pickle
     manifest.json                 versions, seed, device, threads, commit, command
-    *.png                         pictures
+    *.png animation.gif           pictures
 
 Nothing is written anywhere else, and the folder is made only when everything was validated.
 """
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from gmnm_pde import __version__
-from gmnm_pde.config import ProblemFile, dump, problem_text, recipe_data
+from gmnm_pde.config import ProblemFile, dump, load_problem, problem_text, recipe_data
 from gmnm_pde.errors import InputError
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 SOLUTION = "solution"
 
-_PICTURES = ("solution.png", "error.png", "convergence.png", "solution.vtu")
+_PICTURES = (
+    *("solution.png", "error.png", "convergence.png", "streamlines.png", "animation.gif"),
+    *("solution.vtu", "solution.pvd", "solution-times"),
+)
 """Drawn last: those of an earlier run in the same folder would be wrong until then."""
 
 
@@ -115,15 +118,53 @@ def writing(folder: RunFolder) -> Iterator[None]:
 
 
 def write_inputs(folder: RunFolder, file: ProblemFile, recipe: Recipe) -> None:
-    """problem.yaml and solver.yaml as resolved, with the measurements beside them."""
-    for stale in _PICTURES:
-        (folder.path / stale).unlink(missing_ok=True)
-    data = file.data_file
-    name = None if data is None else f"data{data.suffix}"
-    if data is not None and name is not None and data.resolve() != (folder.path / name).resolve():
-        shutil.copyfile(data, folder.path / name)
-    _write(folder.path / "problem.yaml", problem_text(file, name))
-    _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
+    """The problem and solver.yaml as resolved, with the files that the problem reads beside them.
+
+    A problem in Python is kept as it is, in problem.py. A recipe with a network of its own has no
+    name for it: there is no solver.yaml then, and problem.py says what it was.
+    """
+    # Only what is not written again: the problem may be read from this very folder.
+    stale = ["problem.yaml" if file.is_code else "problem.py", *_PICTURES]
+    if file.is_code:
+        _copy(file.path, folder.path / "problem.py")
+    else:
+        names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
+        _write(folder.path / "problem.yaml", problem_text(file, *names))
+    try:
+        _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
+    except InputError:
+        stale.append("solver.yaml")
+    for name in stale:
+        _remove(folder.path / name)
+
+
+def _remove(path: Path) -> None:
+    """A file, or the folder of a series with the files of one; whatever else is in it stays."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for part in path.glob("*.vtu"):
+        part.unlink()
+    if not any(path.iterdir()):
+        path.rmdir()
+
+
+def _read_by(file: ProblemFile) -> list[tuple[Path | None, str]]:
+    return [(file.data_file, "data"), (file.reference_file, "reference")]
+
+
+def _beside(folder: RunFolder, path: Path | None, stem: str) -> str | None:
+    """Copies a file that the problem reads; its name in the folder."""
+    if path is None:
+        return None
+    name = f"{stem}{path.suffix}"
+    _copy(path, folder.path / name)
+    return name
+
+
+def _copy(path: Path, target: Path) -> None:
+    if path.resolve() != target.resolve():
+        shutil.copyfile(path, target)
 
 
 def write_solution(folder: RunFolder, solution: Solution, command: Sequence[str]) -> None:
@@ -134,12 +175,17 @@ def write_solution(folder: RunFolder, solution: Solution, command: Sequence[str]
     solution.save(folder.path / SOLUTION)
 
 
-def write_pictures(folder: RunFolder, solution: Solution) -> None:
-    """The pictures, and the field for ParaView."""
+def write_pictures(folder: RunFolder, solution: Solution) -> list[Path]:
+    """The pictures, and the field for ParaView.
+
+    Returns:
+        The files; of a series the one that is opened.
+    """
     from gmnm_pde.report import write_vtu
 
-    solution.plot(folder.path)
-    write_vtu(cast("SolutionLike", solution), folder.path / f"{SOLUTION}.vtu")
+    pictures = solution.plot(folder.path)
+    field = write_vtu(cast("SolutionLike", solution), folder.path / f"{SOLUTION}.vtu")
+    return [*pictures, field] if field is not None else pictures
 
 
 def write_history(path: Path, records: Sequence[Any]) -> None:
@@ -219,8 +265,12 @@ def command_line(arguments: Sequence[str] | None = None) -> list[str]:
     return [Path(given[0]).name, *given[1:]]
 
 
-def redraw(path: Path) -> list[Path]:
+def redraw(path: Path, problem: Path | None = None) -> list[Path]:
     """Draw the pictures of a run folder again.
+
+    Arguments:
+        path: the folder.
+        problem: its problem, if that is Python code: a folder alone never makes code run.
 
     Returns:
         The files written.
@@ -236,6 +286,12 @@ def redraw(path: Path) -> list[Path]:
             mend="Name a folder that `gmnm-pde solve` wrote.",
             file=path,
         )
-    before = {item: item.stat().st_mtime_ns for item in path.iterdir()}
-    write_pictures(RunFolder(path), load(path))
-    return sorted(item for item in path.iterdir() if before.get(item) != item.stat().st_mtime_ns)
+    code = path / "problem.py"
+    if problem is None and code.is_file():
+        raise InputError(
+            "the problem of this run is Python code, which is not run by itself.",
+            mend=f"If you trust it, add `--problem {code}`.",
+            file=path,
+        )
+    given = None if problem is None else load_problem(problem).problem
+    return sorted(write_pictures(RunFolder(path), load(path, problem=given)))

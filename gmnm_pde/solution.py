@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
+from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
-from gmnm_pde.networks import NETWORKS, Network
+from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild
 from gmnm_pde.problem import Problem, ReferenceValues
 
 Points = TypeVar("Points", Tensor, np.ndarray)
@@ -42,7 +43,7 @@ class Errors:
         max_error: the largest |u - reference| over the largest |reference|.
         reference: its kind.
         own_error: of the reference itself, 0 for an exact one.
-        up_to_constant: the mean difference was taken off (a pure Neumann problem).
+        up_to_constant: the mean difference was taken off where a constant is free.
     """
 
     relative_l2: Mapping[str, float]
@@ -182,7 +183,12 @@ class Solution:
         }
 
     def plot(self, directory: str | Path) -> list[Path]:
-        """Write solution.png, error.png and convergence.png into a directory."""
+        """Write solution.png, error.png and convergence.png into a directory; streamlines.png for
+        a plane vector field (u, v), and animation.gif in two dimensions and time.
+
+        Returns:
+            The files.
+        """
         from gmnm_pde.report import write_pictures
 
         Path(directory).mkdir(parents=True, exist_ok=True)
@@ -271,26 +277,37 @@ class Solution:
 
 
 def measure(
-    problem: Problem, network: Network, *, up_to_constant: bool = False, points: int = ERROR_POINTS
+    problem: Problem,
+    network: Network,
+    *,
+    up_to_constant: Collection[str] = (),
+    points: int = ERROR_POINTS,
 ) -> Errors | None:
-    """Errors of a network against the problem's reference, None without one."""
+    """Errors of a network against the problem's reference, None without one.
+
+    They are measured at random points, or at the reference's own points if it has some. The mean
+    difference is taken off for the unknowns that are known ``up_to_constant`` only.
+    """
     if problem.reference is None:
         return None
-    where = problem.domain.sample_interior(points, "random", ERROR_SEED)
+    where = problem.reference.own_points(problem)
+    if where is None:
+        where = problem.region.sample_interior(points, "random", ERROR_SEED)
     reference = problem.reference.evaluate(problem, where)
     example = next(network.parameters())
     with torch.no_grad():
         values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
     difference = values - reference.values
-    if up_to_constant:
-        difference = difference - difference.mean(0)
+    free = difference.new_tensor([float(name in up_to_constant) for name in problem.unknowns])
+    difference = difference - free * difference.mean(0)
     relative, largest = {}, {}
     for j, name in enumerate(problem.unknowns):
         size, top = reference.values[:, j].norm().item(), reference.values[:, j].abs().max().item()
         # A reference of zero has no relative error: the error itself is given.
         relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
         largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
-    return Errors(relative, largest, problem.reference.name, reference.own_error, up_to_constant)
+    name, own_error = problem.reference.name, reference.own_error
+    return Errors(relative, largest, name, own_error, bool(up_to_constant))
 
 
 def load(
@@ -311,7 +328,18 @@ def load(
     file = _npz(path / "solution" if path.is_dir() else path)
     about, arrays = _read(file)
     name = about.pop("network", None)
-    if network is None and name not in NETWORKS:
+    beside = file.parent / "problem.yaml"
+    if problem is None and beside.is_file():
+        from gmnm_pde.config import load_problem
+
+        problem = load_problem(beside).problem
+    if network is None and problem is None and made_for_problem(name):
+        raise InputError(
+            "a part of the solution, its subdomains or hard conditions, is stored with its problem.",
+            mend="Give it: `gp.load(path, problem=...)`.",
+            file=file,
+        )
+    if network is None and not is_stored(name):
         raise InputError(
             "the solution's network is not one of this package.",
             mend="Give it: `gp.load(path, network=MyNetwork(...))`.",
@@ -319,19 +347,15 @@ def load(
         )
     try:
         if network is None:
-            network = NETWORKS[name].rebuild(arrays)
+            solved = lifted(problem) if problem is not None and made_for_problem(name) else problem
+            network = rebuild(name, arrays, solved)
         network.load_state_dict(arrays)
-    except (RuntimeError, KeyError, IndexError, InputError) as error:
+    except (RuntimeError, KeyError, IndexError, ValueError) as error:
         raise InputError(
             f"the stored parameters do not fit the network: {error}.",
             mend="Load it with a network of the shape that was saved.",
             file=file,
         ) from None
-    beside = file.parent / "problem.yaml"
-    if problem is None and beside.is_file():
-        from gmnm_pde.config import load_problem
-
-        problem = load_problem(beside).problem
     try:
         return _restored(about, network, name, problem)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

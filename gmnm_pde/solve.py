@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,17 @@ import torch
 
 from gmnm_pde.checks import Checked, check
 from gmnm_pde.errors import InputError
-from gmnm_pde.methods import LeastSquares, Method, Outcome, Record, Setting, State
-from gmnm_pde.networks import NETWORKS, GMNMSpec, Network
+from gmnm_pde.lift import lifted
+from gmnm_pde.methods import (
+    LeastSquares,
+    Method,
+    Outcome,
+    Record,
+    Setting,
+    State,
+    TimeStepping,
+)
+from gmnm_pde.networks import GMNMSpec, Network, enforced, stored_name
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution, finite, measure, unique
@@ -23,6 +32,9 @@ TIME_LIMIT = 60.0
 
 MAX_UNITS = 5000
 """Units a network may have if nothing is said."""
+
+LOOSE = 0.03
+"""Relative L2 error that a problem on the way to a harder one is solved to."""
 
 Monitor = Callable[[Record], None]
 
@@ -63,8 +75,9 @@ def solve(
     rtol = rtol if rtol is not None else recipe.rtol
     if rtol is not None and not 0 < rtol < 1:
         raise InputError(f"rtol is {rtol}.", mend="Give a number between 0 and 1, such as 1e-6.")
+    methods = [method.chosen(problem) for method in recipe.methods]
     setting = Setting(
-        problem=fixed_mean(problem, checked),
+        problem=posed(problem, checked, methods),
         network=recipe.network,
         sampling=merged(problem.sampling, recipe.sampling),
         rtol=rtol,
@@ -75,17 +88,20 @@ def solve(
         constants_free=checked.pure_neumann,
     )
     state, outcome = State(notes=checked.notes), Outcome("failed", "the recipe has no method")
-    for method in recipe.methods:
+    if methods and problem.easier:
+        state = continued(problem, methods[0], setting, state)
+    for method in methods:
         state, outcome = run(method, setting, state, monitor)
         if outcome.status in ("failed", "interrupted"):
             break
     seconds = setting.elapsed
     if state.network is None:
         raise InputError(f"the solve ended before its first step: {outcome.reason}.")
-    errors = measure(problem, state.network, up_to_constant=checked.pure_neumann)
+    network = enforced(state.network, setting.problem)
+    errors = measure(problem, network, up_to_constant=checked.free)
     return Solution(
-        network=state.network,
-        network_name=_name(recipe),
+        network=network,
+        network_name=stored_name(network),
         problem=problem,
         coordinates=tuple(problem.coordinates),
         unknowns=tuple(problem.unknowns),
@@ -129,6 +145,36 @@ def run(
     return method.finish(setting, state, outcome), outcome
 
 
+def continued(problem: Problem, method: Method, setting: Setting, state: State) -> State:
+    """Solve the easier problems loosely, each from the network of the one before, and start there.
+
+    They are solved whenever they are given, not only after a direct start failed: where a problem
+    has several solutions, a direct start that ends at another one does not look like a failure.
+    """
+    if isinstance(method, TimeStepping):
+        return state
+    left = len(problem.easier) + 1
+    for label, easier in problem.easier:
+        loose = replace(
+            setting,
+            problem=posed(easier, check(easier), [method]),
+            rtol=LOOSE,
+            time_limit=setting.elapsed + (setting.time_limit - setting.elapsed) / left,
+            constants_free=False,
+        )
+        after, outcome = run(method, loose, State(network=state.network), None)
+        left -= 1
+        if outcome.status == "interrupted":
+            raise KeyboardInterrupt
+        if outcome.status == "failed":
+            note = f"The easier problem, {label}, was not solved: {outcome.reason}."
+            state = replace(state, notes=(*state.notes, note))
+            continue
+        note = f"Started from the solution for {label}, of {after.records[-1].units} units."
+        state = replace(state, network=after.network, notes=(*state.notes, note))
+    return state
+
+
 def check_solvable(problem: Problem, checked: Checked) -> None:
     """Whether sources and fluxes of a pure Neumann problem balance, by two coarse levels.
 
@@ -159,16 +205,24 @@ def _understood(
     return problem, recipe if recipe is not None else load_recipe(solver)
 
 
+def posed(problem: Problem, checked: Checked, methods: Sequence[Method]) -> Problem:
+    """The problem as methods see it: constants fixed, hard conditions satisfied by themselves.
+
+    Time stepping keeps those as they are: it satisfies every condition to rounding.
+    """
+    fixed = fixed_mean(problem, checked)
+    stepped = any(isinstance(method, TimeStepping) for method in methods)
+    return fixed if stepped else lifted(fixed)
+
+
 def fixed_mean(problem: Problem, checked: Checked) -> Problem:
-    """The problem with its mean set to zero where nothing else fixes the constant."""
-    if not checked.pure_neumann or any(
-        isinstance(condition, IntegralCondition) for condition in problem.conditions
-    ):
+    """The problem with the means set to zero of the unknowns that are free up to a constant."""
+    if not checked.free:
         return problem
     zero = (0,) * len(problem.coordinates)
     means = [
         IntegralCondition(lambda jet, name=name: jet.derivative(name, zero), 0.0, f"mean of {name}")
-        for name in problem.unknowns
+        for name in checked.free
     ]
     return replace(problem, conditions=(*problem.conditions, *means))
 
@@ -197,10 +251,6 @@ def chosen_device(name: str) -> torch.device:
             mend="Use the device cpu, or install a CUDA build of torch.",
         )
     return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-def _name(recipe: Recipe) -> str | None:
-    return next((name for name, cls in NETWORKS.items() if type(recipe.network) is cls), None)
 
 
 __all__ = ["Network", "solve"]

@@ -71,7 +71,7 @@ def condition_switches(problem: Problem) -> tuple[tuple[float, ...], ...]:
         Points (x, y), sorted; none in other dimensions than two, for equations of another order,
         and where fewer than two conditions are on parts of the boundary.
     """
-    if problem.domain.dimension != 2:
+    if problem.region.dimension != 2:
         return ()
     conditions = [
         item
@@ -90,9 +90,9 @@ def condition_switches(problem: Problem) -> tuple[tuple[float, ...], ...]:
         if pair[0].unknown is None or pair[0].unknown != pair[1].unknown:
             continue
         for ends in _meetings(*pair):
-            point = _judge(problem.domain, ends, size)
+            point = _judge(problem.region, ends, size)
             if point is not None and all(
-                math.dist(point, other) > SNAP * _diagonal(problem.domain) for other in found
+                math.dist(point, other) > SNAP * _diagonal(problem.region) for other in found
             ):
                 found.append(point)
     return tuple(sorted(found))
@@ -144,7 +144,7 @@ class _Part:
         self.unknown = names.pop() if len(names) == 1 and first_order else None
         self.data_size = 0.0
         if self.unknown is not None:
-            length = _diagonal(self.problem.domain)
+            length = _diagonal(self.problem.region)
             form = self.form(self.whole)
             scale = torch.where(form.dirichlet(length), form.value, form.flux / length)
             self.data_size = _largest(form.target / scale)
@@ -156,13 +156,13 @@ class _Part:
 
     def sample(self, n: int, lower: Tensor | None = None, upper: Tensor | None = None) -> Boundary:
         """Points on the part, or on what of it lies in a box."""
-        return self.problem.domain.sample_boundary(
+        return self.problem.region.sample_boundary(
             n, self.sides, "grid", 0, lower, upper, self.where
         )
 
     def holds(self, points: Tensor) -> Tensor:
         """Whether points of the boundary belong to the part, (n, 2) -> (n,) bool."""
-        domain = self.problem.domain
+        domain = self.problem.region
         held = torch.full((len(points),), "boundary" in self.sides)
         for axis, pair in enumerate(SIDE_NAMES[:2]):
             for name, face in zip(pair, (domain.lower[axis], domain.upper[axis]), strict=True):
@@ -200,8 +200,8 @@ class _Part:
 def _order_and_source(problem: Problem) -> tuple[int, float]:
     """The highest order of the equations, and how large a solution their sources ask for."""
     order, size = 0, 0.0
-    length = _diagonal(problem.domain)
-    for block in equation_blocks(problem, problem.domain.sample_interior(64, "sobol", 0)):
+    length = _diagonal(problem.region)
+    for block in equation_blocks(problem, problem.region.sample_interior(64, "sobol", 0)):
         lin = at_zero(problem, block)
         order = max([order, *(sum(alpha) for _, alpha in lin.coefficients)])
         leading = [_largest(a) for (_, alpha), a in lin.coefficients.items() if sum(alpha) == 2]
@@ -249,7 +249,7 @@ def _narrow(
     Looks at every place where there are neighbours in a smaller box, again and again. In a slit
     or between two separate parts they stop being neighbours.
     """
-    domain = a.problem.domain
+    domain = a.problem.region
     on_a, on_b = pair
     # Not the smaller one: points of a long part can be far from the end of a short one.
     spacing = max(part.measure / len(part.points) for part in pair)
@@ -276,7 +276,7 @@ def _narrow(
 
 def _boxes(a: _Part, b: _Part, centre: Tensor, reach: float) -> Iterator[tuple[Tensor, float]]:
     """Centres and half widths of the boxes to look in, until something is found."""
-    domain = a.problem.domain
+    domain = a.problem.region
     corners = domain.corners().points
     # Whole sides end at corners only: one small box there saves four larger ones.
     if a.where is None and b.where is None and len(corners):

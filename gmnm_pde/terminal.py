@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from gmnm_pde.checks import Checked
+    from gmnm_pde.checks import Checked, ConditionFacts
+    from gmnm_pde.geometry import Domain
     from gmnm_pde.methods.base import Record
     from gmnm_pde.problem import Problem
     from gmnm_pde.solution import Errors, Solution
@@ -121,6 +122,8 @@ def measured_text(errors: Errors, name: str) -> str:
     kind = errors.reference.replace("_", " ")
     if own == 0.0:
         return f"{figure(error)}  (measured against the {kind} solution)"
+    if own != own:
+        return f"{figure(error)}  (measured against {kind}, whose own error is not known)"
     if error < own:
         return f"{figure(error)}  (below the {kind} reference's own error, {figure(own)})"
     return f"{figure(error)}  (measured against {kind}, whose own error is {figure(own)})"
@@ -133,14 +136,26 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
     if problem.description:
         table.add_row("", problem.description)
     table.add_row("coordinates", ", ".join(problem.coordinates))
-    table.add_row("unknowns", ", ".join(problem.unknowns))
-    table.add_row("domain", _domain_text(problem))
+    if problem.time is None:
+        table.add_row("unknowns", ", ".join(problem.unknowns))
+    else:
+        for item in checked.unknowns:
+            table.add_row("unknown", f"{item.name}  ({item.describe()})")
+    table.add_row("domain", _domain_text(problem, problem.domain))
+    for name, part in problem.subdomains.items():
+        table.add_row("subdomain", f"{name}: {_domain_text(problem, part)}")
+    if problem.time is not None:
+        table.add_row("time", f"{problem.time[0]:.6g} < t < {problem.time[1]:.6g}")
     for equation in checked.equations:
         table.add_row("equation", f"{equation.label}  ({equation.describe()})")
     for condition in checked.conditions:
-        table.add_row("condition", condition.label + _points_text(condition.points, checked))
+        table.add_row("condition", condition.label + _points_text(condition))
+    if problem.time is not None:
+        table.add_row("conditions", _counts_text(checked))
     if problem.data is not None:
         table.add_row("data", f"{problem.data.label}, {len(problem.data.points)} measurements")
+    if problem.easier:
+        table.add_row("continuation", ", then ".join(label for label, _ in problem.easier))
     reference = "none" if problem.reference is None else problem.reference.name
     table.add_row("reference", reference.replace("_", " "))
     table.add_row("solver", solver)
@@ -149,12 +164,11 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
     return table
 
 
-def _domain_text(problem: Problem) -> str:
-    domain = problem.domain
+def _domain_text(problem: Problem, domain: Domain) -> str:
     size = {1: "length", 2: "area"}.get(domain.dimension, "volume")
     box = ", ".join(
         f"{low:.6g} < {name} < {high:.6g}"
-        for name, low, high in zip(problem.coordinates, domain.lower, domain.upper, strict=True)
+        for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
     )
     sides = ", ".join(domain.sides)
     return (
@@ -163,10 +177,28 @@ def _domain_text(problem: Problem) -> str:
     )
 
 
-def _points_text(points: int | None, checked: Checked) -> str:
-    if points is None:
+def _points_text(condition: ConditionFacts) -> str:
+    if condition.points is None:
         return ""
-    return f"  (selects {points} of {checked.boundary_points} sample points)"
+    where = " at the first time" if condition.kind == "initial" else ""
+    return f"  (selects {condition.points} of {condition.of} sample points{where})"
+
+
+_KINDS = {
+    "initial": "initial",
+    "boundary": "on the boundary",
+    "periodic": "periodic",
+    "point": "at a point",
+    "interface": "across an interface",
+    "integral": "of an integral",
+}
+
+
+def _counts_text(checked: Checked) -> str:
+    """``1 initial, 2 on the boundary``."""
+    kinds = [condition.kind for condition in checked.conditions]
+    counts = [f"{kinds.count(kind)} {words}" for kind, words in _KINDS.items() if kind in kinds]
+    return ", ".join(counts) or "none"
 
 
 def files_text(folder: Path) -> str:

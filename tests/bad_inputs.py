@@ -23,20 +23,59 @@ conditions:
 reference: {exact: {u: sin(pi*x)*sin(pi*y)}}
 """
 
+EVOLUTION = """\
+name: demo
+description: An evolution problem for the tests.
+coordinates: [x, t]
+unknowns: [u]
+parameters: {k: 2}
+domain: {interval: [-1, 1]}
+time: [0, 1]
+equations:
+  - u_t = k*u_xx
+conditions:
+  - {at: initial, equation: u = sin(pi*x)}
+  - {at: boundary, equation: u = 0}
+reference: {exact: {u: sin(pi*x)*exp(-2*pi^2*t)}}
+"""
+
+SYSTEM = """\
+name: demo
+description: A system for the tests.
+coordinates: [x, y]
+unknowns: [u, v]
+domain: {rectangle: {x: [-1, 1], y: [-1, 1]}}
+equations:
+  - u_xx + u_yy = v
+  - v_xx + v_yy = u
+conditions:
+  - {at: boundary, equation: u = 0}
+  - {at: boundary, equation: v = 0}
+"""
+
 
 class Bad(NamedTuple):
-    """One case."""
+    """One case: a change to :data:`GOOD`, or to ``base``."""
 
     name: str
     old: str
     new: str
     words: tuple[str, ...]
+    base: str = GOOD
+
+
+def bad_in_time(name: str, old: str, new: str, *words: str) -> Bad:
+    """A change to :data:`EVOLUTION`."""
+    return Bad(name, old, new, words, EVOLUTION)
 
 
 CONDITION = "- {at: boundary, equation: u = 0}"
 DOMAIN = "{rectangle: {x: [-1, 1], y: [-1, 1]}}"
 EQUATION = "u_xx + u_yy = f"
 FOUR = "[0, 0], [1, 1], [1, 0], [0, 1]"
+INITIAL = "- {at: initial, equation: u = sin(pi*x)}"
+LATERAL = "- {at: boundary, equation: u = 0}"
+LINE = "  - u_t = k*u_xx\n"
 
 CASES = [
     # YAML
@@ -60,12 +99,9 @@ CASES = [
     Bad("twice", "[u]", "[x]", (":4: unknowns.0", "'x' is there twice")),
     Bad("no-condition-keys", "at: boundary, ", "", (":11:", "`at` is missing", "{at: boundary")),
     Bad("boolean", "{k: 2}", "{k: true}", (":5: parameters.k", "number", "true")),
-    Bad("later-time", "domain:", "time: [0, 1]\ndomain:", (":7: time", "not available yet")),
-    Bad("later-t", "[x, y]", "[x, t]", (":3: coordinates.1", "steady")),
     Bad("later-infer", "domain:", "infer: {k: {}}\ndomain:", (":7: infer", "not available yet")),
-    Bad("later-periodic", CONDITION, "- {periodic: x}", (":11:", "periodic", "not available yet")),
+    Bad("later-surface", DOMAIN, "{surface: a.stl}", (":7: domain.surface", "not available yet")),
     Bad("later-mesh", DOMAIN, "{mesh: a.msh}", (":7: domain.mesh", "not available yet")),
-    Bad("later-initial", "at: boundary", "at: initial", (":11:", "not available yet")),
     Bad(
         "later-reference",
         "{exact: {u: sin(pi*x)*sin(pi*y)}}",
@@ -179,10 +215,289 @@ CASES = [
     Bad("sampler", "reference:", "sampling: {sampler: sobl}\nreference:", (":12:", "'sobol'")),
     Bad("points", "reference:", "sampling: {interior: 0}\nreference:", (":12:", "at least 1")),
     Bad("data", "reference:", "data: {file: no.csv}\nreference:", (":12: data.file", "'no.csv'")),
+    # time
+    bad_in_time("no-time", "time: [0, 1]\n", "", ":3: coordinates.1", "`time` is missing", "Add"),
+    Bad("time-alone", "equations:", "time: [0, 1]\nequations:", (":8: time", "[x, y, t]")),
+    bad_in_time("t-first", "[x, t]", "[t, x]", ":3: coordinates.0", "comes last", "[x, t]"),
+    Bad("t-only", "[x, y]", "[t]", (":3: coordinates.0", "no coordinate of space", "`x`")),
+    bad_in_time("time-order", "time: [0, 1]", "time: [1, 0]", ":7: time", "[1, 0]", "a later one"),
+    bad_in_time("time-three", "time: [0, 1]", "time: [0, 1, 2]", ":7: time", "at most 2"),
+    bad_in_time("time-text", "time: [0, 1]", "time: [0, soon]", ":7: time.1", "'soon'"),
+    bad_in_time("time-end", "time: [0, 1]", "time: [0, .inf]", ":7: time.1", "finite"),
+    bad_in_time(
+        "time-domain",
+        "{interval: [-1, 1]}",
+        "{rectangle: {x: [0, 1], t: [0, 1]}}",
+        ":6: domain.rectangle.t",
+        "not a coordinate of space",
+        "time: [0, 1]",
+    ),
+    bad_in_time(
+        "time-dimension",
+        "{interval: [-1, 1]}",
+        "{disk: {center: [0, 0], radius: 1}}",
+        ":6: domain",
+        "dimension 2",
+        "1 coordinate of space, x",
+    ),
+    bad_in_time("pole-in-time", LINE, "  - u_t = u_xx/(t - 0.5)\n", ":9: equations.0", "t = 0.5"),
+    # initial conditions
+    bad_in_time(
+        "no-initial", f"  {INITIAL}\n", "", ":10: conditions", "no initial", "{at: initial"
+    ),
+    bad_in_time(
+        "one-initial",
+        LINE,
+        "  - u_tt = k*u_xx\n",
+        ":10: conditions",
+        "only one initial condition of u",
+        "u and u_t",
+        "equation: u_t = 0}",
+    ),
+    bad_in_time(
+        "initial-rate",
+        LATERAL,
+        f"{LATERAL}\n  - {{at: initial, equation: u_t = 0}}",
+        ":13: conditions.2",
+        "gives u_t",
+        "of order 1 in time",
+        "u = 0}",
+    ),
+    bad_in_time(
+        "initial-twice",
+        LATERAL,
+        f"{LATERAL}\n  - {{at: initial, equation: u = 1}}",
+        ":13: conditions.2",
+        "in conflict",
+        "the first time",
+    ),
+    bad_in_time(
+        "initial-many",
+        LATERAL,
+        f"{LATERAL}\n  - {{at: initial, equation: u_x = 1}}",
+        ":13: conditions.2",
+        "too many initial conditions",
+        "take 1",
+    ),
+    bad_in_time(
+        "initial-part",
+        "sin(pi*x)}\n  -",
+        "sin(pi*x), where: x < 0.5}\n  -",
+        ":10: conditions",
+        "no initial condition of u at x =",
+    ),
+    bad_in_time("initial-normal", "u = sin(pi*x)", "u_n = 0", ":11: conditions.0", "normal"),
+    bad_in_time(
+        "initial-side",
+        "at: initial,",
+        "at: [initial, left],",
+        ":11: conditions.0",
+        "two conditions",
+    ),
+    bad_in_time("final", "at: initial,", "at: final,", ":11: conditions.0", "final time"),
+    Bad("steady-initial", "at: boundary", "at: initial", (":11: conditions.0", "has no time")),
+    bad_in_time("rate-of-none", LINE, "  - u_xx = t\n", ":11: conditions.0", "order 0 in time"),
+    # boundary conditions in time
+    bad_in_time(
+        "lateral-missing",
+        "at: boundary",
+        "at: left",
+        ":10: conditions",
+        "the side right",
+        "takes 1",
+    ),
+    bad_in_time(
+        "lateral-many",
+        LATERAL,
+        f"{LATERAL}\n  - {{at: left, equation: u_n = 0}}",
+        ":13: conditions.2",
+        "too many conditions",
+        "of order 2 in space",
+    ),
+    bad_in_time(
+        "inflow",
+        f"{LINE}conditions:\n  {INITIAL}\n  {LATERAL}",
+        f"  - u_t = -u_x\nconditions:\n  {INITIAL}\n  - {{at: right, equation: u = 0}}",
+        ":10: conditions",
+        "the side left",
+        "carries u into the domain",
+    ),
+    bad_in_time("time-point", "at: boundary", "at: [0, 0, 0]", ":12: conditions.1.at", "Give x"),
+    # unknowns without an equation of their own
+    Bad(
+        "undetermined",
+        "  - v_xx + v_yy = u\n",
+        "",
+        (":4: unknowns.1", "'v'", "1 equation cannot determine 2 unknowns", "Add an equation"),
+        SYSTEM,
+    ),
+    Bad(
+        "taken",
+        "[u, v]\ndomain: {rectangle: {x: [-1, 1], y: [-1, 1]}}\nequations:\n"
+        "  - u_xx + u_yy = v\n  - v_xx + v_yy = u\n",
+        "[u, v, w]\ndomain: {rectangle: {x: [-1, 1], y: [-1, 1]}}\nequations:\n"
+        "  - u_xx + u_yy = v + w\n  - u_xx = 1\n  - u_yy = 1\n",
+        (":4: unknowns.", "'u_xx + u_yy = v + w'", "is needed for"),
+        SYSTEM,
+    ),
+    Bad(
+        "one-missing",
+        "  - {at: boundary, equation: v = 0}\n",
+        "",
+        (":9: conditions", "only one condition", "the equations together take 2", "v = 0}"),
+        SYSTEM,
+    ),
+    # periodic
+    Bad("periodic-name", CONDITION, "- {periodic: z}", (":11: conditions.0", "'z'", "Known: x, y")),
+    Bad("periodic-twice", CONDITION, "- {periodic: x}\n  - {periodic: x}", (":12:", "twice")),
+    Bad(
+        "periodic-disk",
+        f"{DOMAIN}\nequations:\n  - {EQUATION}\nconditions:\n  {CONDITION}",
+        "{disk: {center: [0, 0], radius: 1}}\nequations:\n  - u_xx = f\nconditions:\n"
+        "  - {periodic: x}",
+        (":11: conditions.0", "'disk' cannot be periodic", "box"),
+    ),
+    Bad(
+        "periodic-ends",
+        CONDITION,
+        f"{CONDITION}\n  - {{periodic: x}}",
+        (":11: conditions.0", "periodic in x", "the other sides"),
+    ),
+    bad_in_time("periodic-time", LATERAL, "- {periodic: t}", ":12: conditions.1", "time cannot be"),
+    Bad(
+        "periodic-key", CONDITION, "- {periodic: x, at: left}", (":11: conditions.0", "at must go")
+    ),
+    # hard enforcement
+    Bad("hard-word", "u = 0}", "u = 0, enforce: very}", (":11: conditions.0.enforce", "'hard'")),
+    Bad("hard-flux", "u = 0}", "u_n = 0, enforce: hard}", (":11:", "only a value can, u = g")),
+    Bad("hard-where", "u = 0}", "u = 0, enforce: hard, where: x > -2}", (":11:", "`where`")),
+    Bad(
+        "hard-polygon",
+        f"{DOMAIN}\nequations:\n  - {EQUATION}\nconditions:\n  {CONDITION}",
+        "{polygon: [[-1, -1], [1, -1], [0, 1]]}\nequations:\n  - u_xx + u_yy = f\nconditions:\n"
+        "  - {at: boundary, equation: u = 0, enforce: hard}",
+        (":11: conditions.0", "cannot be enforced exactly", "'polygon' has no smooth distance"),
+    ),
+    # interfaces
+    Bad(
+        "interface-name",
+        CONDITION,
+        f"{CONDITION}\n  - {{interface: innner, jump: u}}\n"
+        "subdomains: {inner: {disk: {center: [0, 0], radius: 0.5}}}",
+        (":12: conditions.1", "'innner'", "'inner'"),
+    ),
+    Bad(
+        "interface-none",
+        CONDITION,
+        f"{CONDITION}\n  - {{interface: inner, jump: u}}",
+        (":12: conditions.1", "'inner'", "Add it to `subdomains`"),
+    ),
+    Bad("interface-jump", CONDITION, "- {interface: inner}", (":11:", "`jump` is missing")),
+    Bad(
+        "interface-empty",
+        CONDITION,
+        f"{CONDITION}\n  - {{interface: inner, jump: x}}\n"
+        "subdomains: {inner: {disk: {center: [0, 0], radius: 0.5}}}",
+        (":12: conditions.1", "holds no unknown"),
+    ),
+    Bad(
+        "subdomain-outside",
+        CONDITION,
+        f"{CONDITION}\nsubdomains: {{inner: {{disk: {{center: [0.9, 0], radius: 0.5}}}}}}",
+        (":12: subdomains.inner", "sticks out", "x = 1."),
+    ),
+    Bad(
+        "subdomain-dimension",
+        CONDITION,
+        f"{CONDITION}\nsubdomains: {{inner: {{interval: [0, 1]}}}}",
+        (":12: subdomains.inner", "dimension 1"),
+    ),
+    # continuation
+    Bad(
+        "continuation-name",
+        CONDITION,
+        f"{CONDITION}\ncontinuation: {{q: [1]}}",
+        (":12: continuation.q", "'q' is not a parameter", "Known: k"),
+    ),
+    Bad(
+        "continuation-empty",
+        CONDITION,
+        f"{CONDITION}\ncontinuation: {{k: []}}",
+        (":12: continuation.k", "at least 1"),
+    ),
+    Bad(
+        "continuation-value",
+        CONDITION,
+        f"{CONDITION}\ncontinuation: {{k: [one]}}",
+        (":12: continuation.k.0", "'one'"),
+    ),
+    Bad(
+        "continuation-lengths",
+        f"parameters: {{k: 2}}\ndefinitions: {{f: -2*pi^2*sin(pi*x)*sin(pi*y)}}\ndomain: {DOMAIN}",
+        f"parameters: {{k: 2, m: 1}}\ndefinitions: {{f: x}}\ndomain: {DOMAIN}\n"
+        "continuation: {k: [1], m: [2, 3]}",
+        (":8: continuation.m", "2 values", "one length"),
+    ),
+    Bad(
+        "continuation-step",
+        "parameters: {k: 2}\ndefinitions: {f: -2",
+        "parameters: {k: 2, m: 1/(k - 1)}\ncontinuation: {k: [1]}\ndefinitions: {f: -2",
+        (":5: parameters.m", "in the continuation, with k = 1", "zero"),
+    ),
+    # manufactured solutions
+    Bad(
+        "manufactured-name",
+        CONDITION,
+        f"{CONDITION}\nmanufactured: {{v: x}}",
+        (":12: manufactured.v", "'v' is not an unknown"),
+    ),
+    Bad(
+        "manufactured-pole",
+        CONDITION,
+        f"{CONDITION}\nmanufactured: {{u: 1/x}}",
+        (":12: manufactured.u", "infinite at x = 0"),
+    ),
+    Bad(
+        "manufactured-unknown",
+        CONDITION,
+        f"{CONDITION}\nmanufactured: {{u: u*x}}",
+        (":12: manufactured.u", "'u'"),
+    ),
+    Bad(
+        "manufactured-period",
+        CONDITION,
+        "- {periodic: x}\n  - {periodic: y}\nmanufactured: {u: x*sin(pi*y)}",
+        (":13: manufactured", "does not repeat along x", "remove `periodic`"),
+    ),
+    # references
+    Bad(
+        "reference-two",
+        "reference: {exact: {u: sin(pi*x)*sin(pi*y)}}",
+        "reference: {spectral: {}, file: a.csv}",
+        (":12: reference", "one reference", "spectral and file"),
+    ),
+    Bad(
+        "reference-file",
+        "{exact: {u: sin(pi*x)*sin(pi*y)}}",
+        "{file: no.csv}",
+        (":12: reference.file", "'no.csv'", "relative"),
+    ),
+    Bad(
+        "reference-own-error",
+        "{exact: {u: sin(pi*x)*sin(pi*y)}}",
+        "{spectral: {}, own_error: 1e-3}",
+        (":12: reference", "`own_error` belongs to `file`"),
+    ),
+    Bad(
+        "reference-option",
+        "{exact: {u: sin(pi*x)*sin(pi*y)}}",
+        "{spectral: {nodes: 64}}",
+        (":12: reference.spectral.nodes", "unknown key"),
+    ),
 ]
 
 
 def text_of(case: Bad) -> str:
     """The file of a case."""
-    assert GOOD.count(case.old) == 1, f"{case.name}: {case.old!r} must be there once"
-    return GOOD.replace(case.old, case.new)
+    assert case.base.count(case.old) == 1, f"{case.name}: {case.old!r} must be there once"
+    return case.base.replace(case.old, case.new)

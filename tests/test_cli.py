@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bad_inputs import CASES, GOOD, Bad, text_of
+from bad_inputs import CASES, EVOLUTION, GOOD, Bad, text_of
 
 from gmnm_pde import catalog
 from gmnm_pde.cli import main
@@ -171,6 +171,28 @@ def test_check_says_what_was_understood(folder, capsys):
     ):
         assert words in out
     assert files(folder).keys() == {"demo.yaml"}
+
+
+def test_check_says_what_evolves(folder, capsys):
+    text = EVOLUTION.replace("u = sin(pi*x)}", "u = 1 - x}").replace("{k: 2}", "{k: 2, m: 1}")
+    extra = "continuation: {m: [3, 2]}\nsubdomains: {}\n"
+    (folder / "demo.yaml").write_text(text + extra)
+    assert main(["check", "demo.yaml"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for words in (
+        "u  (order 1 in time, 2 in space)",
+        "-1 < x < 1; length 2",
+        "0 < t < 1",
+        "u_t = k*u_xx  (order 1 in time, 2 in space, linear)",
+        "u = 1 - x at initial  (selects 256 of 256 sample points at the first time)",
+        "u = 0 at boundary  (selects 512 of 512 sample points)",
+        "1 initial, 1 on the boundary",
+        "m = 3, then m = 2",
+        "disagree at x = -1, t = 0",
+        "a jump of 2",
+    ):
+        assert words in out
 
 
 @pytest.mark.parametrize("name", catalog.names("problems"))

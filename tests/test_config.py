@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bad_inputs import CONDITION, DOMAIN, GOOD
+from bad_inputs import CONDITION, DOMAIN, EVOLUTION, GOOD, LATERAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ from gmnm_pde.config.data import read_data
 from gmnm_pde.config.source import Source
 from gmnm_pde.config.validation import validate
 from gmnm_pde.config.yaml_source import parse_yaml
-from gmnm_pde.problem import Condition, IntegralCondition, Sampling
+from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Sampling
 
 POINTS = torch.tensor([[0.25, -0.5], [0.1, 0.9]], dtype=torch.float64)
 
@@ -225,29 +225,253 @@ def test_sampling_and_finite_differences(load):
     assert problem.reference.points == 41
 
 
+# ------------------------------------------------------------------------- time and new conditions
+
+
+@pytest.fixture
+def evolve(tmp_path):
+    """Load the good evolution file after a change."""
+
+    def change(old="", new="", overrides=()):
+        path = tmp_path / "demo.yaml"
+        assert EVOLUTION.count(old) == 1 or not old
+        path.write_text(EVOLUTION.replace(old, new) if old else EVOLUTION)
+        return load_problem(path, overrides)
+
+    return change
+
+
+def test_time_comes_last(evolve):
+    problem = evolve().problem
+    assert problem.coordinates == ("x", "t")
+    assert problem.space == ("x",)
+    assert problem.domain == gp.Interval(-1, 1)
+    assert problem.time == (0.0, 1.0)
+    assert problem.region.lower == (-1.0, 0.0)
+    assert problem.conditions[0].at == "initial"
+    values = {(0, 1): 3.0, (2, 0): 5.0}
+    found = residual_of(problem, problem.equations[0].residual, values)
+    assert found.tolist() == [-7.0, -7.0]
+
+
+def test_time_and_its_parameters_can_be_set(evolve):
+    file = evolve(overrides=["time=[0, k]", "parameters.k=3", "conditions.1.at=[left, right]"])
+    assert file.problem.time == (0.0, 3.0)
+    assert file.problem.conditions[1].at == ("left", "right")
+    assert evolve(overrides=["time.1=5"]).problem.time == (0.0, 5.0)
+
+
+def test_definitions_and_choices_may_use_time(evolve):
+    text = 'definitions: {f: "where(t < 0.5, x*t, exp(-t))"}\nequations:'
+    problem = evolve("equations:", text, ["equations.0=u_t = f"]).problem
+    found = residual_of(problem, problem.equations[0].residual, {(0, 1): 1.0})
+    expected = [1.0 - 0.25 * -0.5, 1.0 - math.exp(-0.9)]
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_conditions_may_change_in_time(evolve):
+    text = "- {at: left, equation: u_n = sin(t), where: t < 0.5}\n  - {at: right, equation: u = t}"
+    problem = evolve(LATERAL, text).problem
+    jet = problem.jet(POINTS, lambda name, orders: POINTS[:, 0])
+    assert problem.conditions[1].where(jet).tolist() == [True, False]
+    normals = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    found = residual_of(
+        problem, problem.conditions[1].residual, {(1, 0): 2.0, (0, 1): 9.0}, normals
+    )
+    torch.testing.assert_close(found, 2.0 - torch.sin(POINTS[:, 1]))
+
+
+@pytest.mark.parametrize(("at", "expected"), [("[0.5]", (0.5,)), ("[0.5, k/4]", (0.5, 0.5))])
+def test_points_in_time(evolve, at, expected):
+    problem = evolve(LATERAL, f"- {{at: {at}, equation: u = 0}}").problem
+    assert problem.conditions[1].at == expected
+
+
+def test_periodic_and_hard_conditions(evolve):
+    problem = evolve(LATERAL, "- {periodic: x}").problem
+    assert problem.conditions[1] == Periodic("x", "periodic in x")
+    hard = evolve(LATERAL, LATERAL.replace("}", ", enforce: hard}")).problem
+    assert [item.enforce for item in hard.conditions] == ["soft", "hard"]
+
+
+def test_interfaces(load):
+    text = (
+        f"{CONDITION}\n  - {{interface: inner, jump: u}}\n"
+        "  - {interface: inner, jump: k*u_n, equals: 2*k}\n"
+        "subdomains: {inner: {ellipse: {center: [0, 0], semiaxes: [k/4, 0.25]}}}"
+    )
+    problem = load(CONDITION, text).problem
+    assert problem.subdomains == {"inner": gp.Ellipse((0, 0), (0.5, 0.25))}
+    value, flux = problem.conditions[1:]
+    assert isinstance(value, Interface)
+    assert (value.of, value.equals, flux.equals) == ("inner", 0.0, 4.0)
+    normals = torch.tensor([[0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    found = residual_of(problem, flux.jump, {(1, 0): 3.0, (0, 1): 5.0}, normals)
+    assert found.tolist() == [10.0, 6.0]
+
+
+def test_conditions_have_one_kind_of_keys(load):
+    for text, words in (
+        ("{at: left, equation: u = 0, jump: u}", "`jump` to `interface`"),
+        ("{at: left, equation: u = 0, equals: 1}", "`equals` belongs"),
+        ("{periodic: null}", "`periodic` is empty"),
+        ("{integral: u, enforce: hard}", "enforce must go"),
+        ("{}", "`at` and `equation` is missing"),
+    ):
+        with pytest.raises(gp.InputError, match="conditions.0") as raised:
+            load(CONDITION, f"- {text}")
+        assert words in str(raised.value)
+
+
+# ------------------------------------------------------------------------------- continuation
+
+
+def steps(load, parameters, values, overrides=()):
+    text = f"parameters: {{{parameters}}}\ncontinuation: {{{values}}}"
+    return steps_of(load("parameters: {k: 2}", text, overrides))
+
+
+def steps_of(file):
+    return [label for label, _ in file.problem.easier]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "values", "expected"),
+    [
+        ("k: 100", "k: [10, 50]", ["k = 10", "k = 50"]),
+        ("k: 100", "k: [10, 100, 400]", ["k = 10"]),
+        ("k: 5", "k: [10, 100]", []),
+        ("k: 0.01", "k: [1, 0.1, 0.01]", ["k = 1", "k = 0.1"]),
+        ("k: 3", "k: [1]", ["k = 1"]),
+        ("k: 3", "k: [3]", []),
+        ("k: 3", "k: [1, 5, 2]", ["k = 1", "k = 5", "k = 2"]),
+        ("k: 4*pi", "k: [pi, 2*pi]", ["k = 3.14159", "k = 6.28319"]),
+        ("k: 8, m: 1", "k: [2, 4], m: [3, 2]", ["k = 2, m = 3", "k = 4, m = 2"]),
+        ("k: 8, m: 1", "k: [2, 8], m: [3, 2]", ["k = 2, m = 3", "k = 8, m = 2"]),
+    ],
+)
+def test_continuation_leads_to_the_parameters(load, parameters, values, expected):
+    assert steps(load, parameters, values) == expected
+
+
+def test_continuation_follows_the_settings(load):
+    assert steps(load, "k: 100", "k: [10, 50]", ["parameters.k=40"]) == ["k = 10"]
+    values = ["continuation.k=[1, 2, 3]"]
+    assert steps(load, "k: 100", "k: [10]", values) == ["k = 1", "k = 2", "k = 3"]
+
+
+def test_the_reference_is_not_asked_for_on_the_way(load):
+    text = "parameters: {k: 2}\ncontinuation: {k: [1]}"
+    reference = ["reference.exact.u=x/(k - 1)"]
+    assert steps_of(load("parameters: {k: 2}", text, reference)) == ["k = 1"]
+
+
+def test_easier_problems_are_the_file_with_other_parameters(load):
+    text = "parameters: {k: 9, m: 2*k}\ncontinuation: {k: [1]}"
+    problem = load("parameters: {k: 2}", text, ["equations.0=u_xx + u_yy = m*u"]).problem
+    ((_, easier),) = problem.easier
+    values = {(2, 0): 0.0, (0, 2): 0.0, (0, 0): 1.0}
+    for each, expected in ((problem, -18.0), (easier, -2.0)):
+        found = residual_of(each, each.equations[0].residual, values)
+        assert found.tolist() == [expected, expected]
+    assert easier.reference is None
+    assert not easier.easier
+    assert easier.conditions[0].label == problem.conditions[0].label
+
+
+# ------------------------------------------------------------------------------------ references
+
+
+def test_a_spectral_reference(load):
+    from gmnm_pde.references import Spectral
+
+    old = "{exact: {u: sin(pi*x)*sin(pi*y)}}"
+    assert load(old, "{spectral: {points: 24}}").problem.reference == Spectral(points=24)
+    assert load(old, "{spectral: {}}").problem.reference == Spectral()
+
+
+@pytest.mark.parametrize(
+    ("own_error", "expected"), [("", None), ("1e-9", 1e-9), ("{u: k*1e-9}", {"u": 2e-9})]
+)
+def test_a_reference_file(load, tmp_path, own_error, expected):
+    from gmnm_pde.references import Table
+
+    (tmp_path / "ref.csv").write_text("x,y,u\n0.5,0.5,1\n-0.5,0.5,-1\n0.1,0.2,0\n")
+    text = f"{{file: ref.csv{', own_error: ' if own_error else ''}{own_error}}}"
+    file = load("{exact: {u: sin(pi*x)*sin(pi*y)}}", text)
+    assert file.problem.reference == Table(tmp_path / "ref.csv", expected)
+    assert file.reference_file == tmp_path / "ref.csv"
+
+
+@pytest.mark.parametrize(
+    ("own_error", "words"),
+    [("-1", "negative"), ("{w: 1}", "'w' is not an unknown"), ("[1]", "constant expression")],
+)
+def test_a_bad_error_of_a_reference(load, tmp_path, own_error, words):
+    (tmp_path / "ref.csv").write_text("x,y,u\n0,0,1\n")
+    with pytest.raises(gp.InputError, match=words):
+        load("{exact: {u: sin(pi*x)*sin(pi*y)}}", f"{{file: ref.csv, own_error: {own_error}}}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "noted"),
+    [
+        ("u_xx + u_yy = f", "div(where(x < 0, 1, 10)*u_x, u_y) = f", True),
+        ("u_xx + u_yy = f", "d(sign(x)*u_x, x) + u_yy = f", True),
+        ("u_xx + u_yy = f", "d(abs(y)*u_y, y) + u_xx = f", True),
+        ("u_xx + u_yy = f", "d(min(y, 0.2)*u_y, y) + u_xx = f", True),
+        ("u_xx + u_yy = f", "div(where(x < 0, 1, 10)*u_y, u_y) + u_xx = f", True),
+        ("u_xx + u_yy = f", "d(where(x < 0, 1, 10)*u_y, y) + u_xx = f", False),
+        ("u_xx + u_yy = f", "where(x < 0, 1, 10)*(u_xx + u_yy) = f", False),
+        ("u_xx + u_yy = f", "div(where(u < 0, 1, 10)*u_x, u_y) = f", False),
+        ("u_xx + u_yy = f", "div(abs(u - x)*u_x, u_y) = f", False),
+    ],
+)
+def test_a_derivative_through_a_jump_is_noted(load, old, new, noted):
+    notes = check(load(old, new).problem).notes
+    assert any("passes through" in note for note in notes) == noted
+
+
+def test_interface_conditions_answer_the_note(load):
+    text = (
+        f"{CONDITION}\n  - {{interface: inner, jump: u}}\n"
+        '  - {interface: inner, jump: "where(x < 0, 1, 10)*u_n"}\n'
+        "subdomains: {inner: {rectangle: {x: [-1, 0], y: [-1, 1]}}}"
+    )
+    problem = load(CONDITION, text, ["equations.0=div(where(x < 0, 1, 10)*u_x, u_y) = f"]).problem
+    assert not any("passes through" in note for note in check(problem).notes)
+
+
 def test_several_findings_are_counted(load):
     with pytest.raises(gp.InputError, match=r"unknown key `nam`.*'name'.*\(and 2 more\)"):
         load("name: demo\ndescription:", "nam: x\nextra:")
 
 
 WORDS = (
-    "u u_x u_xx u_n v x k f 1e-3 0 2 ( ) + - * / ^ = , . sin( d( where( laplacian( < and left "
-    "boundary __import__ ' [ : #"
+    "u u_x u_xx u_n u_t t v x k f 1e-3 0 2 ( ) + - * / ^ = , . sin( d( where( laplacian( < and "
+    "left boundary __import__ ' [ : #"
 )
 PIECES = st.sampled_from(WORDS.split())
 TEXTS = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=20).map("".join))
 
 
-@given(st.sampled_from(["equations", "definitions", "where", "at", "parameters"]), TEXTS)
+SECTIONS = ("equations", "definitions", "where", "at", "parameters", "manufactured", "periodic")
+
+
+@given(st.sampled_from([GOOD, EVOLUTION]), st.sampled_from(SECTIONS), TEXTS)
 @settings(max_examples=300, deadline=None)
-def test_any_text_in_a_problem_is_read_or_cleanly_refused(section, text):
-    values = parse_yaml(GOOD, "demo.yaml").data
+def test_any_text_in_a_problem_is_read_or_cleanly_refused(base, section, text):
+    values = parse_yaml(base, "demo.yaml").data
     if section == "equations":
         values["equations"][0] = text
     elif section == "parameters":
         values["parameters"]["k"] = text
     elif section == "definitions":
-        values["definitions"]["f"] = text
+        values["definitions"] = {"f": text}
+    elif section == "manufactured":
+        values["manufactured"] = {"u": text}
+    elif section == "periodic":
+        values["conditions"].append({"periodic": text})
     else:
         values["conditions"][0][section] = text
     source = Source(values, "demo.yaml")
@@ -319,27 +543,34 @@ def test_set_leaves_the_lines_of_other_keys(load):
 # ---------------------------------------------------------------------------------- round trips
 
 
-@pytest.mark.parametrize("name", catalog.names("problems"))
+WRITTEN = [
+    name for name in catalog.names("problems") if catalog.find("problems", name).suffix == ".yaml"
+]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
 def test_resolved_problems_load_again(name, tmp_path):
     file = load_problem(name)
-    data = file.data_file
-    if data is not None:
-        (tmp_path / "data.csv").write_bytes(data.read_bytes())
-    copy = tmp_path / "problem.yaml"
-    copy.write_text(problem_text(file, "data.csv"))
-    again = load_problem(copy)
-    assert again.problem.domain == file.problem.domain
-    assert again.problem.sampling == file.problem.sampling
-    assert [item.label for item in again.problem.equations] == [
-        item.label for item in file.problem.equations
-    ]
-    points = file.problem.domain.sample_interior(20)
-    first = file.problem.reference.evaluate(file.problem, points).values
-    torch.testing.assert_close(
-        again.problem.reference.evaluate(again.problem, points).values, first
-    )
-    if data is not None:
-        assert torch.equal(again.problem.data.values, file.problem.data.values)
+    for copy, original in (("data.csv", file.data_file), ("known.csv", file.reference_file)):
+        if original is not None:
+            (tmp_path / copy).write_bytes(original.read_bytes())
+    path = tmp_path / "problem.yaml"
+    path.write_text(problem_text(file, "data.csv", "known.csv"))
+    first, again = file.problem, load_problem(path).problem
+    assert again.domain == first.domain
+    assert again.time == first.time
+    assert again.sampling == first.sampling
+    assert [item.label for item in again.equations] == [item.label for item in first.equations]
+    assert [item.label for item in again.conditions] == [item.label for item in first.conditions]
+    assert [label for label, _ in again.easier] == [label for label, _ in first.easier]
+    if isinstance(first.reference, gp.Exact) or file.reference_file is not None:
+        points = first.region.sample_interior(20)
+        known = [item.reference.evaluate(item, points).values for item in (first, again)]
+        torch.testing.assert_close(*known)
+    else:
+        assert again.reference == first.reference
+    if file.data_file is not None:
+        assert torch.equal(again.data.values, first.data.values)
 
 
 @pytest.mark.parametrize("name", catalog.names("solvers"))

@@ -54,7 +54,7 @@ def test_a_few_conditions_count_as_much_as_many_equations():
 
 def test_integrals_are_no_misfit_at_points():
     rows = [torch.ones(4).double(), torch.full((1,), 100.0).double()]
-    integral = block("condition", 4, torch.ones(1, 4).double())
+    integral = block("integral", 4, torch.ones(1, 4).double())
     assert misfit(rows, [block("equation"), integral]) == pytest.approx(1.0)
     assert misfit([], []) == 0.0
 

@@ -19,7 +19,7 @@ from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
 from gmnm_pde.methods import METHODS, LeastSquares, Method, Setting, State, VariableProjection
-from gmnm_pde.methods.weights import fit_linear, fit_newton
+from gmnm_pde.methods.weights import fit_linear
 from gmnm_pde.networks import GMNM, GMNMSpec, Network, NetworkSpec
 from gmnm_pde.placement import Layout, first_patch, margin_for
 from gmnm_pde.problem import Dirichlet, Problem, Sampling
@@ -232,49 +232,6 @@ def test_the_best_level_is_kept():
     assert worse > 0
 
 
-def test_newton_solves_a_nonlinear_problem():
-    """u'' + exp(u) = f with u = sin(pi x)."""
-    layout = Layout(BRATU.domain, (first_patch(BRATU.domain, 10, (1.0,)),), margin_for(1e-12, 1.6))
-    centres = layout.centres()
-    network = layout.network(GMNMSpec(), centres, 1)
-    blocks = collocate(BRATU, layout, layout.point_counts(centres), Sampling(), 0)
-    fit = fit_newton(BRATU, network, blocks)
-    assert fit.residual < 1e-10
-    assert error(BRATU, network) < 1e-9
-    # From the solution it stays there.
-    before = network.output_weights.detach().clone()
-    fit_newton(BRATU, network, blocks)
-    assert (network.output_weights - before).abs().max() < 1e-3 * before.abs().max()
-    assert error(BRATU, network) < 1e-9
-
-
-@pytest.mark.parametrize("start", [-3.0, 0.3, 3.0])
-def test_newton_never_raises_the_loss(start):
-    """From 3 full steps overshoot by far, and it gets nowhere; from the others it converges."""
-    layout = Layout(BRATU.domain, (first_patch(BRATU.domain, 8, (1.0,)),), 4.0)
-    centres = layout.centres()
-    blocks = collocate(BRATU, layout, layout.point_counts(centres), Sampling(), 0)
-    losses = []
-    for iterations in (1, 2, 3, 5, 9, 17):
-        network = layout.network(GMNMSpec(), centres, 1)
-        network.set_output_weights(start * torch.ones_like(network.output_weights.detach()))
-        losses.append(fit_newton(BRATU, network, blocks, iterations=iterations).residual)
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < (1e-8 if start < 1 else 1e-2 * losses[0])
-
-
-def test_newton_takes_smaller_steps_where_whole_ones_overshoot():
-    """arctan is the classical trap: from further away than 1.4 whole steps diverge."""
-    trap = replace(LINE, equations=[lambda u, x: torch.atan(u - 1 - x)], conditions=[])
-    layout = Layout(LINE.domain, (first_patch(LINE.domain, 8, (1.0,)),), 4.0)
-    centres = layout.centres()
-    blocks = collocate(trap, layout, layout.point_counts(centres), Sampling(), 0)
-    network = layout.network(GMNMSpec(), centres, 1)
-    assert fit_newton(trap, network, blocks).residual < 1e-6
-    points = LINE.domain.sample_interior(50)
-    torch.testing.assert_close(network(points).detach(), 1 + points, rtol=1e-6, atol=0)
-
-
 # variable projection
 
 
@@ -351,7 +308,14 @@ def test_variable_projection_improves_what_an_earlier_method_left():
     assert error(LINE, state.network) <= error(LINE, left.network)
 
 
-def test_variable_projection_refuses_what_is_nonlinear():
-    with pytest.raises(InputError, match="linear") as caught:
-        run(VariableProjection(), setting(BRATU), State(), None)
-    assert caught.value.mend
+def test_variable_projection_of_a_nonlinear_problem():
+    """Its weights are those of a Gauss-Newton minimum, and training lowers that further."""
+    method, what = VariableProjection(iterations=8), setting(BRATU, network=GMNMSpec(units=8))
+    state = method.start(what, None)
+    losses = [loss(what, state)]
+    while method.decide(what, state) is None:
+        state = method.step(what, state)
+        losses.append(loss(what, state))
+    assert all(after < before for before, after in pairwise(losses))
+    assert losses[-1] < 0.1 * losses[0]
+    assert losses[1:] == pytest.approx(list(state.memory.losses), rel=1e-6)

@@ -19,6 +19,7 @@ from gmnm_pde.checks import check
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
+from gmnm_pde.solve import solve
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -196,7 +197,8 @@ BASE = snippets(GUIDE, "yaml")[0]
 
 def problem_of(block: Snippet, folder: Path) -> Path:
     """The file that a snippet stands for, with the measurements of the guide beside it."""
-    (folder / "observations.csv").write_text(snippets(GUIDE, "csv")[0].text)
+    for name in ("observations.csv", "reference.csv"):
+        (folder / name).write_text(snippets(GUIDE, "csv")[0].text)
     file = folder / "problem.yaml"
     file.write_text(block.text if block.info == "yaml whole" else spliced(BASE.text, block.text))
     return file
@@ -221,6 +223,13 @@ def understand(path: Path) -> None:
     file.recipe()
 
 
+def test_python_of_the_guide_is_a_problem(folder, capsys):
+    (block,) = snippets(GUIDE, "python")
+    (folder / "mine.py").write_text(block.text)
+    assert main(["check", "mine.py"]) == 0
+    assert "order 1 in time, 2 in space, nonlinear" in capsys.readouterr().out
+
+
 def guide(refused: bool) -> list[Snippet]:
     return [block for block in snippets(GUIDE, "yaml") if (block.info == "yaml refused") == refused]
 
@@ -228,6 +237,12 @@ def guide(refused: bool) -> list[Snippet]:
 @pytest.mark.parametrize("block", guide(refused=False), ids=at_line)
 def test_examples_of_the_guide_are_understood(block: Snippet, folder):
     understand(problem_of(block, folder))
+
+
+def test_the_integral_in_an_equation_is_solved(folder):
+    (block,) = [block for block in guide(refused=False) if "name: nonlocal" in block.text]
+    solution = solve(problem_of(block, folder), rtol=1e-8)
+    assert max(solution.errors.relative_l2.values()) < 1e-8
 
 
 @pytest.mark.parametrize("block", guide(refused=True), ids=at_line)
@@ -257,6 +272,7 @@ def test_every_key_of_the_schema_is_in_the_guide():
     models = (schema.ProblemFile, schema.Domain, schema.Condition, schema.Data, schema.Sampling)
     keys = {key for model in models for key in model.model_fields}
     keys |= {*schema.Reference.model_fields, *schema.FiniteDifference.model_fields}
+    keys |= {*schema.Spectral.model_fields}
     keys |= {key for _, key in LATER} | {*SAMPLERS, *FUNCTIONS, *METHODS, *NETWORKS}
     for options in (*METHODS.values(), *NETWORKS.values()):
         keys |= set(inspect.signature(options).parameters)

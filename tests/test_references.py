@@ -77,6 +77,17 @@ def test_exact_constants_and_functions_of_some_coordinates():
     assert evaluated.own_error == {"u": 0.0, "v": 0.0}
 
 
+def test_exact_in_time():
+    problem = Problem(
+        "xt", "u", Interval(0, 1), [lambda u: u.t - u.xx], time=(0, 2),
+        reference=Exact({"u": lambda x, t: torch.erf(x / torch.sqrt(4 * t + 1))}),
+    )  # fmt: skip
+    points = problem.region.sample_interior(50, "random", 0)
+    values = exact_values(problem, points)
+    torch.testing.assert_close(values("u", (0, 1)), values("u", (2, 0)), rtol=1e-12, atol=1e-14)
+    assert problem.reference.evaluate(problem, points).own_error == {"u": 0.0}
+
+
 def test_exact_without_an_unknown_is_refused():
     problem = Problem("x", "u", Interval(0, 1), [lambda u: u.xx], reference=Exact({"v": 1.0}))
     with pytest.raises(InputError, match="does not say what 'u' is"):
@@ -289,6 +300,13 @@ def test_corners_belong_to_the_dirichlet_side():
     points = torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.3, 0.6]], dtype=torch.float64)
     found = FiniteDifference(points=21).evaluate(problem, points).values[:, 0]
     torch.testing.assert_close(found, points[:, 0] + 2 * points[:, 1], rtol=1e-10, atol=1e-12)
+    # A flux that contradicts the values there tells which of the two a corner takes.
+    problem = Problem(
+        "xy", "u", SQUARE, [lambda u: u.xx + u.yy],
+        [Neumann(["left", "right"], 50.0), Dirichlet(["top", "bottom"], exact)],
+    )  # fmt: skip
+    found = FiniteDifference(points=21).evaluate(problem, points[:2]).values[:, 0]
+    torch.testing.assert_close(found, found.new_tensor([0.0, 3.0]), rtol=0, atol=1e-12)
 
 
 def test_where_narrows_a_side():
@@ -364,13 +382,13 @@ def refused(words: str, *, reference: FiniteDifference | None = None, **parts: o
 
 def test_refusals():
     refused("not a domain of kind 'disk'", coordinates="xy", domain=Disk((0, 0), 1))
-    refused("'equation' is not linear", equations=[lambda u: u.xx + u.value**2])
-    refused("one equation for one unknown", unknowns="uv", equations=[lambda u, v: u.xx + v])
+    refused("as many equations as unknowns", unknowns="uv", equations=[lambda u, v: u.xx + v])
     refused("derivatives of order 4", equations=[lambda u: u.xxxxx])
     refused("not finite at \\(0.5\\)", equations=[lambda u, x: u.xx - 1 / (x - 0.5)])
     refused("do not determine", conditions=[Dirichlet("left")])
     refused(
-        "one condition too many", conditions=[Dirichlet("boundary"), IntegralCondition(lambda u: u)]
+        "one condition too many",
+        conditions=[Dirichlet("boundary"), IntegralCondition(lambda u: u, 1.0)],
     )
     refused(
         "at most two conditions on a side",

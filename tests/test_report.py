@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import matplotlib
 import meshio
@@ -15,10 +14,9 @@ import numpy as np
 import pytest
 import torch
 from fake_solution import FakeSolution
-from matplotlib.axes import Axes
+from figure_texts import overlapping, words
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
 from gmnm_pde.geometry import (
@@ -34,13 +32,13 @@ from gmnm_pde.geometry import (
 from gmnm_pde.problem import Data, Problem
 from gmnm_pde.references import Exact
 from gmnm_pde.report import write_pictures, write_vtu
-from gmnm_pde.report.canvas import canvases
 from gmnm_pde.report.convergence import convergence_figure
-from gmnm_pde.report.lines import line_error_figure, line_figure
 from gmnm_pde.report.mesh import Mesh, mesh_of, outline
-from gmnm_pde.report.plots import field_error_figure, field_figure
+from gmnm_pde.report.planes import space_planes
+from gmnm_pde.report.plots import figures_of
 from gmnm_pde.report.sample import residuals, sample
 from gmnm_pde.report.style import (
+    SMALLEST,
     STYLE,
     field_scale,
     logarithmic_scale,
@@ -88,39 +86,7 @@ def measurements(*, known: bool) -> FakeSolution:
 
 
 def figures(solution: FakeSolution) -> list[Figure]:
-    if solution.problem.domain.dimension == 1:
-        return [line_figure(solution), line_error_figure(solution), convergence_figure(solution)]
-    places = canvases(solution.problem.domain, solution.problem.coordinates)
-    samples = [sample(solution, place.points) for place in places]
-    return [
-        field_figure(solution, places, samples),
-        field_error_figure(solution, places, samples),
-        convergence_figure(solution),
-    ]
-
-
-def texts(figure: Figure) -> list[Text]:
-    """The texts that are drawn; ticks beyond the ends of an axis are not."""
-    axes = [axis for plot in figure.findobj(Axes) for axis in (plot.xaxis, plot.yaxis)]
-    ticks = {id(label) for axis in axes for label in axis.findobj(Text)}
-    found = [text for text in figure.findobj(Text) if id(text) not in ticks]
-    for axis in axes:
-        found += [axis.label, axis.offsetText]
-        low, high = sorted(axis.get_view_interval())
-        labels = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)
-        found += [label for place, label in labels if low <= place <= high]
-    return [text for text in found if text.get_text().strip() and text.get_visible()]
-
-
-def overlapping(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that cover each other in the picture."""
-    figure.draw_without_rendering()
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
-    return [
-        (first, second)
-        for (first, a), (second, b) in combinations(boxes, 2)
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
-    ]
+    return list(figures_of(solution).values())
 
 
 # pictures
@@ -156,24 +122,23 @@ def test_the_overlap_check_sees_an_overlap():
 
 
 def test_titles_say_what_is_shown():
-    words = [" ".join(text.get_text() for text in texts(figure)) for figure in figures(
-        solution_on(DOMAINS["rectangle"], size=3.2e-15))]  # fmt: skip
-    assert all("growth" in line for line in words)
-    assert "reference (exact)" in words[0]
-    assert r"relative L2 error $3.2 \times 10^{-15}$; 400 units, 0.34 s" in words[0]
-    assert r"relative L2 error $3.2 \times 10^{-15}$ measured; estimated error" in words[1]
-    assert "without regard to the collocation points" in words[1]
-    assert "relative L2 error" in words[2]
-    assert "measured" in words[2]
+    said = [words(figure) for figure in figures(solution_on(DOMAINS["rectangle"], size=3.2e-15))]
+    assert all("growth" in line for line in said)
+    assert "reference (exact)" in said[0]
+    assert r"relative L2 error $3.2 \times 10^{-15}$; 400 units, 0.34 s" in said[0]
+    assert r"relative L2 error $3.2 \times 10^{-15}$ measured; estimated error" in said[1]
+    assert "without regard to the collocation points" in said[1]
+    assert "relative L2 error" in said[2]
+    assert "measured" in said[2]
 
 
 def test_without_a_reference_nothing_is_called_an_error():
     solution = solution_on(DOMAINS["disk"], known=False)
-    words = [" ".join(text.get_text() for text in texts(figure)) for figure in figures(solution)]
-    assert "residual" in words[0]
-    assert "no reference; estimated error" in words[0]
-    assert "residual is not an error" in words[1]
-    assert "measured" not in words[2]
+    said = [words(figure) for figure in figures(solution)]
+    assert "residual" in said[0]
+    assert "no reference; estimated error" in said[0]
+    assert "residual is not an error" in said[1]
+    assert "measured" not in said[2]
 
 
 def test_an_error_below_the_reference_own_is_called_so():
@@ -185,8 +150,8 @@ def test_an_error_below_the_reference_own_is_called_so():
             return replace(solution.errors, own_error={"u": 1e-6})
 
     coarse = Coarse(solution.problem, solution.truth)
-    words = " ".join(text.get_text() for text in texts(figures(coarse)[0]))
-    assert r"below the reference's own, $1.0 \times 10^{-6}$" in words
+    said = words(figures(coarse)[0])
+    assert r"below the reference's own, $1.0 \times 10^{-6}$" in said
 
 
 def test_fields_show_the_solution_the_reference_and_the_error():
@@ -218,8 +183,9 @@ def test_the_error_picture_is_logarithmic():
 def test_measurements_are_marked(known):
     solution = measurements(known=known)
     shown, error, _ = figures(solution)
-    (marks,) = (plot.collections[0] for plot in shown.axes if plot.collections[:1] and plot.images)
-    assert len(marks.get_offsets()) == 60
+    marks = [plot.collections[0] for plot in shown.axes if plot.collections[:1] and plot.images]
+    assert [len(dots.get_offsets()) for dots in marks] == ([60] if known else [60, 60])
+    np.testing.assert_allclose(marks[0].get_array(), solution.problem.data.values[:, 0].numpy())
     if not known:
         (misfit,) = (plot.collections[0] for plot in error.axes if plot.images)
         expected = solution(solution.problem.data.points) - solution.problem.data.values
@@ -359,7 +325,7 @@ def test_vtu_of_four_dimensions_is_not_written(tmp_path):
     solution = FakeSolution(problem, Exact({"u": 1.0}))
     assert write_vtu(solution, tmp_path / "s.vtu") is None
     assert list(tmp_path.iterdir()) == []
-    notes = [place.note for place in canvases(problem.domain, problem.coordinates)]
+    notes = [plane.note for plane in space_planes(problem)]
     assert notes == ["y = 0.5, z = 0.5", "x = 0.5, z = 0.5", "w = 0.5, z = 0.5"]
 
 
@@ -379,7 +345,10 @@ def test_scales():
     assert signed_scale(np.array([-3.0, 1.0])).norm.vmin == -3.0
     scale = logarithmic_scale(np.array([0.0, 1e-12, 2e-8, 3e-7]))
     assert scale.norm.vmax == 3e-7
-    assert scale.norm.vmin == pytest.approx(1e-11)
+    assert scale.norm.vmin == pytest.approx(1e-10)
+    assert logarithmic_scale(np.zeros(3)).norm.vmax == SMALLEST
+    assert limits([np.nan, 1.0, 2.0, np.inf]) == ("viridis", 1.0, 2.0)
+    assert limits([np.nan]) == ("viridis", -0.5, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,21 @@ def test_measurements_travel_with_the_run(folder, solve_with):
     assert load_problem(folder / "run/problem.yaml").problem.data is not None
 
 
+def test_the_reference_travels_with_the_run(folder, solve_with):
+    rows = "x,y,u\n0.5,0.5,1.0\n-0.5,0.5,-1.0\n0.25,0.5,0.7071067811865476\n"
+    (folder / "known.csv").write_text(rows)
+    text = (catalog.find("problems", "poisson")).read_text()
+    exact = "{exact: {u: sin(pi*x)*sin(pi*y)}}"
+    assert exact in text
+    (folder / "mine.yaml").write_text(text.replace(exact, "{file: known.csv, own_error: 1e-9}"))
+    solve_with()
+    assert main(["solve", "mine.yaml", "--out", "run"]) == 0
+    assert (folder / "run/reference.csv").read_text() == rows
+    again = load_problem(folder / "run/problem.yaml")
+    assert again.reference_file == folder / "run/reference.csv"
+    assert again.problem.reference.own_error == 1e-9
+
+
 def test_settings_stand_in_the_resolved_files(folder, solve_with):
     solve_with()
     settings = ["--set", "domain.rectangle.x=[-2, 2]", "--set", "solver.network.units=50"]

@@ -185,9 +185,15 @@ def test_errors_are_relative_and_on_points_of_their_own():
 
 
 def test_errors_up_to_a_constant():
-    errors = measure(replace(PROBLEM, reference=Shifted(0.5)), network(), up_to_constant=True)
+    errors = measure(replace(PROBLEM, reference=Shifted(0.5)), network(), up_to_constant="uv")
     assert errors.up_to_constant
     assert max(errors.relative_l2.values()) < 1e-14
+
+
+def test_only_the_unknowns_that_are_free_are_shifted():
+    errors = measure(replace(PROBLEM, reference=Shifted(0.5)), network(), up_to_constant="v")
+    assert errors.relative_l2["v"] < 1e-14
+    assert errors.relative_l2["u"] > 0.1
 
 
 def test_a_reference_of_zero_has_an_absolute_error():

@@ -43,6 +43,23 @@ class LinearForm:
         """The unknowns that matter."""
         return {name for name, _ in self.coefficients}
 
+    def orders(self, unknown: str, dimensions: int) -> tuple[int, int] | None:
+        """How often an unknown is differentiated at most, in that many dimensions of space and in
+        what comes after them, which is time; None if it is not there."""
+        found = [orders for name, orders in self.coefficients if name == unknown]
+        if not found:
+            return None
+        return max(sum(o[:dimensions]) for o in found), max(sum(o[dimensions:]) for o in found)
+
+    def in_space(self, dimensions: int) -> LinearForm:
+        """The terms without a derivative in time, by their orders in space."""
+        kept = {
+            (name, orders[:dimensions]): a
+            for (name, orders), a in self.coefficients.items()
+            if not sum(orders[dimensions:])
+        }
+        return LinearForm(kept, self.known, self.linear)
+
     def size(self) -> Tensor:
         """sum |a_alpha| + |r_0|, (n,): not finite where anything in the residual is not."""
         total = self.known.abs()
@@ -127,6 +144,27 @@ def symbol(form: LinearForm, unknown: str, order: int, directions: Tensor) -> Te
             power = directions.pow(directions.new_tensor(orders)).prod(1)
             total = total + a[:, None] * power
     return total
+
+
+DEFINITE = 1e-10
+"""Least size of a definite symbol, relative to its largest."""
+
+
+def sign_of_symbol(form: LinearForm, unknown: str, dimensions: int) -> int:
+    """+1 or -1 if the principal symbol of an unknown in space is that everywhere, otherwise 0.
+
+    Only even orders have a sign; a form of order 0 has none.
+    """
+    form = form.in_space(dimensions)
+    order = max((sum(o) for name, o in form.coefficients if name == unknown), default=0)
+    if order < 2 or order % 2:
+        return 0
+    values = symbol(form, unknown, order, directions(dimensions))
+    smallest, largest = float(values.min()), float(values.max())
+    size = values.abs()
+    if not float(size.min()) > DEFINITE * float(size.max()):
+        return 0
+    return int(smallest > 0.0) - int(largest < 0.0)
 
 
 def directions(dimension: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The conditions as rows at sample points of the boundary: which apply, and what they ask.
+"""The conditions as rows at sample points: which apply, and what they ask.
 
 At a point a linear condition is a row a with a . (u, u_x, u_y, ...) = c. Two conditions with
 parallel rows ask for the same quantity, and then for the same value or for two different ones.
@@ -20,12 +20,15 @@ from gmnm_pde.geometry.domain import SIDE_NAMES, Boundary, Domain
 from gmnm_pde.problem import Condition, Problem
 
 BOUNDARY_POINTS = 512
+INITIAL_POINTS = 256
+INITIAL, FINAL = "initial", "final"
 _FLAT = 1e-9
 
 
 @dataclass(frozen=True)
 class Sites:
-    """Points where conditions stand: a sample of the boundary, then the points of `at: [x, y]`.
+    """Points where conditions stand: a sample of the boundary, then, in time, one of the domain at
+    the first time, then points of narrow conditions, then the points of `at: [x, y]`.
 
     Arguments:
         points: (n, d).
@@ -33,6 +36,8 @@ class Sites:
         applies: by the condition's number, (n,) bool.
         forms: by the condition's number, linearised at all the points.
         counted: the first so many points are the sample that conditions are counted on.
+        initial: which points lie at the first time, (n,) bool.
+        counted_initial: so many points after the counted ones are the sample of the first time.
     """
 
     points: Tensor
@@ -40,20 +45,24 @@ class Sites:
     applies: dict[int, Tensor]
     forms: dict[int, LinearForm]
     counted: int
+    initial: Tensor
+    counted_initial: int
 
     @property
     def on_boundary(self) -> Tensor:
         """Which sites belong to the boundary sample, (n,) bool."""
-        return self.normals.norm(dim=1) > 0.5
+        return (self.normals.norm(dim=1) > 0.5) & ~self.initial
 
     def describe(self, problem: Problem, index: int) -> str:
         """``the side left, at x = -1, y = 0.3``."""
         place = point_text(problem, self.points[index])
         point, normal = self.points[index : index + 1], self.normals[index : index + 1]
+        if bool(self.initial[index]):
+            return f"the domain at the first time, at {place}"
         if not bool(self.on_boundary[index]):
             return f"the point {place}"
-        for name in problem.domain.sides[1:]:
-            if bool(on_side(problem.domain, name, point, normal)):
+        for name in problem.region.sides[1:]:
+            if bool(on_side(problem.region, name, point, normal)):
                 return f"the side {name}, at {place}"
         return f"the boundary, at {place}"
 
@@ -69,16 +78,45 @@ def is_point(condition: Condition) -> bool:
     return not isinstance(condition.at, str) and not isinstance(condition.at[0], str)
 
 
+def sides_of(condition: Condition) -> tuple[str, ...]:
+    """The sides of a condition that does not stand at a point."""
+    names = (condition.at,) if isinstance(condition.at, str) else condition.at
+    return tuple(str(name) for name in names)
+
+
+def is_initial(condition: object) -> bool:
+    """Whether a condition stands at the first time."""
+    return (
+        isinstance(condition, Condition)
+        and not is_point(condition)
+        and INITIAL in sides_of(condition)
+    )
+
+
 def on_side(domain: Domain, name: str, points: Tensor, normals: Tensor) -> Tensor:
-    """Which boundary points lie on a flat side of the bounding box, (n,) bool."""
+    """Which boundary points lie on a flat side of the bounding box, (n,) bool.
+
+    The boundary of a domain in time is that of all times: the ends have names of their own.
+    """
+    ends = (INITIAL, FINAL)
+    lateral = (normals.norm(dim=1) > 0.5) & ~_facing_time(domain, normals)
+    if name in ends and name in domain.sides:
+        sign = -1.0 if name == INITIAL else 1.0
+        return sign * normals[:, -1] > 1.0 - _FLAT
     for axis, pair in enumerate(SIDE_NAMES):
         if name in pair:
             end = pair.index(name)
             face = (domain.lower, domain.upper)[end][axis]
             slack = _FLAT * (domain.upper[axis] - domain.lower[axis])
             facing = normals[:, axis] * (-1.0, 1.0)[end] > 1.0 - _FLAT
-            return ((points[:, axis] - face).abs() <= slack) & facing
-    return normals.norm(dim=1) > 0.5
+            return ((points[:, axis] - face).abs() <= slack) & facing & lateral
+    return lateral
+
+
+def _facing_time(domain: Domain, normals: Tensor) -> Tensor:
+    if INITIAL not in domain.sides:
+        return torch.zeros(len(normals), dtype=torch.bool)
+    return normals[:, -1].abs() > 0.5
 
 
 def where_function(problem: Problem, condition: Condition) -> Callable[[Tensor], Tensor] | None:
@@ -100,14 +138,18 @@ def where_function(problem: Problem, condition: Condition) -> Callable[[Tensor],
 
 
 def find_sites(problem: Problem, locate: Locate) -> Sites:
-    """Every condition but the integrals, at common points.
+    """Every condition on the boundary, at the first time and at points, at common points.
 
     Raises:
         InputError: a side the domain does not have, a point outside, a ``where`` that leaves
             nothing, a residual that cannot be evaluated or is not finite.
     """
-    domain = problem.domain
-    samples = [domain.sample_boundary(BOUNDARY_POINTS)]
+    region = problem.region
+    samples = [region.sample_boundary(BOUNDARY_POINTS)]
+    counted = len(samples[0].points)
+    if problem.time is not None:
+        samples.append(region.sample_boundary(INITIAL_POINTS, INITIAL))
+    counted_initial = sum(len(sample.points) for sample in samples) - counted
     named: list[tuple[float, ...]] = []
     conditions = {
         index: item for index, item in enumerate(problem.conditions) if isinstance(item, Condition)
@@ -118,7 +160,7 @@ def find_sites(problem: Problem, locate: Locate) -> Sites:
                 named.append(_checked_point(problem, condition))
             else:
                 sample = _own_sample(problem, condition)
-                samples += [sample] if domain.dimension > 1 else []
+                samples += [sample] if region.dimension > 1 else []
         except InputError as error:
             raise locate(("conditions", index), error) from None
     points = torch.cat([sample.points for sample in samples])
@@ -128,37 +170,39 @@ def find_sites(problem: Problem, locate: Locate) -> Sites:
     ]
     if fresh:
         points = torch.cat([points, points.new_tensor(fresh)])
-        normals = torch.cat([normals, normals.new_zeros(len(fresh), domain.dimension)])
-    applies, forms = {}, {}
+        normals = torch.cat([normals, normals.new_zeros(len(fresh), region.dimension)])
+    initial = on_side(region, INITIAL, points, normals) & _facing_time(region, normals)
+    applies: dict[int, Tensor] = {}
+    forms: dict[int, LinearForm] = {}
     for index, condition in conditions.items():
         try:
             applies[index] = _applies(problem, condition, points, normals)
             forms[index] = _form(problem, condition, points, normals, applies[index])
         except InputError as error:
             raise locate(("conditions", index), error) from None
-    return Sites(points, normals, applies, forms, len(samples[0].points))
+    return Sites(points, normals, applies, forms, counted, initial, counted_initial)
 
 
 def _own_sample(problem: Problem, condition: Condition) -> Boundary:
     """Points of one condition: a narrow ``where`` may select none of the common ones."""
-    _check_sides(problem.domain, condition)
-    names = (
-        [condition.at] if isinstance(condition.at, str) else [str(name) for name in condition.at]
-    )
+    _check_sides(problem, condition)
     where = where_function(problem, condition)
-    return problem.domain.sample_boundary(64, names, where=where)
+    return problem.region.sample_boundary(64, sides_of(condition), where=where)
 
 
 def _checked_point(problem: Problem, condition: Condition) -> tuple[float, ...]:
-    domain, point = problem.domain, tuple(float(number) for number in condition.at)
-    if len(point) != domain.dimension:
+    """The point of a condition; in time one without a time stands for all times."""
+    region, point = problem.region, tuple(float(number) for number in condition.at)
+    if problem.time is not None and len(point) == problem.domain.dimension:
+        point = (*point, sum(problem.time) / 2)
+    if len(point) != region.dimension:
         raise InputError(
-            f"the condition {condition.label!r} stands at a point of {len(point)} "
-            f"coordinates; the problem has {domain.dimension}.",
-            mend=f"Give {', '.join(problem.coordinates)}.",
+            f"the condition {condition.label!r} stands at a point of {len(condition.at)} "
+            f"coordinates; the problem has {len(problem.space)}.",
+            mend=f"Give {', '.join(problem.space)}.",
         )
-    size = max(high - low for low, high in zip(domain.lower, domain.upper, strict=True))
-    if float(domain.signed_distance(torch.tensor([point], dtype=torch.float64))) > 1e-9 * size:
+    size = max(high - low for low, high in zip(region.lower, region.upper, strict=True))
+    if float(region.signed_distance(torch.tensor([point], dtype=torch.float64))) > 1e-9 * size:
         raise InputError(
             f"the condition {condition.label!r} stands outside the domain.",
             mend="Move its point inside or onto the boundary.",
@@ -166,23 +210,40 @@ def _checked_point(problem: Problem, condition: Condition) -> tuple[float, ...]:
     return point
 
 
-def _check_sides(domain: Domain, condition: Condition) -> None:
-    names = (condition.at,) if isinstance(condition.at, str) else condition.at
+def _check_sides(problem: Problem, condition: Condition) -> None:
+    region, names = problem.region, sides_of(condition)
     for name in names:
-        if name not in domain.sides:
+        if name not in region.sides:
+            if name in (INITIAL, FINAL):
+                raise InputError(
+                    f"the condition {condition.label!r} is at the {name} time, but the problem "
+                    "has no time.",
+                    mend="Add `t` to `coordinates` and `time: [0, 1]`, or name a side.",
+                )
             raise InputError(
                 f"the condition {condition.label!r} names the side {name!r}, which this domain "
-                f"does not have; it has {', '.join(domain.sides)}.",
-                mend=suggest(str(name), domain.sides),
+                f"does not have; it has {', '.join(region.sides)}.",
+                mend=suggest(name, region.sides),
             )
+    if FINAL in names:
+        raise InputError(
+            f"the condition {condition.label!r} is at the final time.",
+            mend="An evolution problem takes initial conditions; for one with conditions at both "
+            "ends call the coordinate another letter than t.",
+        )
+    if INITIAL in names and len(names) > 1:
+        raise InputError(
+            f"the condition {condition.label!r} is at the initial time and on the boundary.",
+            mend="Write two conditions.",
+        )
 
 
 def _applies(problem: Problem, condition: Condition, points: Tensor, normals: Tensor) -> Tensor:
     if is_point(condition):
-        mask = (points == points.new_tensor(condition.at)).all(1)
+        place = points.new_tensor([float(number) for number in condition.at])
+        mask = (points[:, : len(place)] == place).all(1) & ~_facing_time(problem.region, normals)
     else:
-        names = (condition.at,) if isinstance(condition.at, str) else condition.at
-        sides = [on_side(problem.domain, str(name), points, normals) for name in names]
+        sides = [on_side(problem.region, name, points, normals) for name in sides_of(condition)]
         mask = torch.stack(sides).any(0)
     where = where_function(problem, condition)
     return mask if where is None else mask & where(points)
@@ -191,8 +252,8 @@ def _applies(problem: Problem, condition: Condition, points: Tensor, normals: Te
 def _form(
     problem: Problem, condition: Condition, points: Tensor, normals: Tensor, applies: Tensor
 ) -> LinearForm:
-    at_point = is_point(condition)
-    form = linear_form(problem, condition.residual, points, None if at_point else normals)
+    none = is_point(condition) or is_initial(condition)
+    form = linear_form(problem, condition.residual, points, None if none else normals)
     if not form.coefficients:
         raise InputError(
             f"the condition {condition.label!r} holds no unknown.",

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from torch import Tensor
-
-from gmnm_pde.checks.finite import find_singularity
 from gmnm_pde.config import schema
+from gmnm_pde.config.conditions import ConditionReader
+from gmnm_pde.config.continuation import Step, steps
 from gmnm_pde.config.data import read_data
 from gmnm_pde.config.domains import DomainReader, located
+from gmnm_pde.config.finite import check_finite
+from gmnm_pde.config.names import Names
 from gmnm_pde.config.recipe_file import sampling_from
+from gmnm_pde.config.reference_file import ReferenceReader
 from gmnm_pde.config.source import KeyPath, Source
-from gmnm_pde.errors import suggest
-from gmnm_pde.expressions import (
-    FUNCTIONS,
-    Node,
-    Scope,
-    constant,
-    parse,
-    parse_equation,
-    point_function,
-    residual,
-)
-from gmnm_pde.geometry import Domain
-from gmnm_pde.problem import (
-    Condition,
-    Data,
-    Equation,
-    IntegralCondition,
-    Problem,
-    Reference,
-)
-from gmnm_pde.references import Exact, FiniteDifference
+from gmnm_pde.errors import InputError
+from gmnm_pde.expressions import Node, parse_equation, residual, to_text
+from gmnm_pde.geometry import Cylinder, Domain
+from gmnm_pde.manufacture import manufactured
+from gmnm_pde.problem import Data, Equation, Problem
 
 
 class Builder:
@@ -49,160 +36,123 @@ class Builder:
         self._source = source
         self._model = model
         self._folder = folder
-        self._coordinates = tuple(model.coordinates)
-        self._unknowns = tuple(model.unknowns)
-        self._parameters: dict[str, float] = {}
-        self._definitions: dict[str, Node] = {}
 
     def problem(self) -> Problem:
         """The problem. Raises InputError with file, line, key and the mend."""
         model = self._model
-        self._check_letters()
-        self._read_parameters()
-        self._read_definitions()
-        self._reader = DomainReader(self._source, self._coordinates, self._parameters)
-        domain = self._domain()
-        for name, node in self._definitions.items():
+        self._names = Names(self._source, model)
+        self._reader = DomainReader(self._source, self._names.space, self._names.parameters)
+        domain, time = self._domain(), self._time()
+        region = domain if time is None else Cylinder(domain, time)
+        for name, node in self._names.definitions.items():
             path = ("definitions", name)
-            self._check_finite(f"the definition {name!r}", node, domain, path)
+            check_finite(self._names, f"the definition {name!r}", node, region, path)
         equations = [self._equation(i, text) for i, text in enumerate(model.equations)]
-        conditions = [self._condition(i, item) for i, item in enumerate(model.conditions)]
+        conditions = ConditionReader(self._names, self._reader)
         if not equations and model.data is None:
             raise self._source.place(()).error(
                 "the problem has neither an equation nor data.", "Add `equations:` or `data:`."
             )
-        return Problem(
-            coordinates=self._coordinates,
-            unknowns=self._unknowns,
+        references = ReferenceReader(self._names, self._reader, region, self._folder)
+        problem = Problem(
+            coordinates=self._names.coordinates,
+            unknowns=self._names.unknowns,
             domain=domain,
+            time=time,
+            subdomains=self._subdomains(),
             equations=equations,
-            conditions=conditions,
+            conditions=[conditions.read(i, item) for i, item in enumerate(model.conditions)],
             data=self._data(),
-            reference=self._reference(domain),
+            reference=None if model.reference is None else references.read(model.reference),
             name=model.name,
             description=model.description,
             sampling=sampling_from(model.sampling, self._source),
         )
+        problem = self._manufactured(problem)
+        return replace(problem, easier=self._easier())
 
-    def _check_letters(self) -> None:
-        seen: dict[str, str] = {}
-        for kind, letters in (("coordinates", self._coordinates), ("unknowns", self._unknowns)):
-            for index, name in enumerate(letters):
-                if name in seen:
-                    raise self._source.place((kind, index)).error(
-                        f"{name!r} is there twice, in `{seen[name]}` and in `{kind}`.",
-                        "Coordinates and unknowns must all differ.",
-                    )
-                seen[name] = kind
-
-    def _check_name(self, name: str, path: KeyPath) -> None:
-        taken = {
-            **dict.fromkeys(self._coordinates, "a coordinate"),
-            **dict.fromkeys(self._unknowns, "an unknown"),
-            **dict.fromkeys(self._parameters, "a parameter"),
-            **dict.fromkeys(FUNCTIONS, "a function"),
-            **dict.fromkeys(("and", "or", "not"), "a word of the language"),
-        }
-        problem = None
-        if not (name.isascii() and name.isidentifier()):
-            problem = "is no name: letters, digits and '_' only, and a letter first."
-        elif name in taken:
-            problem = f"is {taken[name]} already."
-        elif name.rpartition("_")[0] in self._unknowns:
-            problem = f"reads as a derivative of {name.rpartition('_')[0]}."
-        if problem is not None:
-            raise self._source.place(path).error(f"{name[:60]!r} {problem}", "Choose another name.")
-
-    def _read_parameters(self) -> None:
-        for name, value in self._model.parameters.items():
-            path = ("parameters", name)
-            self._check_name(name, path)
-            self._parameters[name] = self._constant(value, path)
-
-    def _constant(self, value: str | float, path: KeyPath) -> float:
-        return located(self._source, path, lambda: constant(value, self._parameters))
-
-    def _read_definitions(self) -> None:
-        for name, text in self._model.definitions.items():
-            path = ("definitions", name)
-            self._check_name(name, path)
-            self._definitions[name] = self._parse(parse, text, path, self._scope())
-
-    def _scope(self, unknowns: bool = False, comparisons: bool = False) -> Scope:
-        return Scope(
-            coordinates=self._coordinates,
-            unknowns=self._unknowns if unknowns else (),
-            constants=dict(self._parameters),
-            definitions=dict(self._definitions),
-            comparisons=comparisons,
-        )
-
-    def _parse(
-        self, parser: Callable[[str, Scope], Node], text: str, path: KeyPath, scope: Scope
-    ) -> Node:
-        return located(self._source, path, lambda: parser(text, scope))
-
-    def _check_finite(self, what: str, node: Node, domain: Domain, path: KeyPath) -> None:
-        function = point_function(node, self._coordinates)
-        found = find_singularity(function, domain)
-        if found is not None:
-            raise self._source.place(path).error(
-                f"{what} {found.describe(self._coordinates)}.",
-                "Change it so that it is finite everywhere in the domain, or cut the point away.",
+    def _time(self) -> tuple[float, float] | None:
+        if self._model.time is None:
+            return None
+        start, end = self._reader.numbers(self._model.time, ("time",))
+        if not start < end:
+            raise self._source.place(("time",)).error(
+                f"time is [{start:g}, {end:g}].", "Give the first time and a later one."
             )
+        return start, end
 
     def _domain(self) -> Domain:
-        domain = self._reader.read(self._model.domain)
-        if domain.dimension != len(self._coordinates):
-            raise self._source.place(("domain",)).error(
-                f"the domain has dimension {domain.dimension}, but there are "
-                f"{len(self._coordinates)} coordinates, {', '.join(self._coordinates)}.",
+        return self._in_space(self._reader.read(self._model.domain), ("domain",))
+
+    def _subdomains(self) -> dict[str, Domain]:
+        found = {}
+        for name, model in self._model.subdomains.items():
+            path: KeyPath = ("subdomains", name)
+            found[name] = self._in_space(self._reader.read(model, path), path)
+        return found
+
+    def _in_space(self, domain: Domain, path: KeyPath) -> Domain:
+        space = self._names.space
+        if domain.dimension != len(space):
+            kind = " of space" if "t" in self._names.coordinates else ""
+            count = "is 1 coordinate" if len(space) == 1 else f"are {len(space)} coordinates"
+            raise self._source.place(path).error(
+                f"the {path[0] if len(path) == 1 else 'subdomain'} has dimension "
+                f"{domain.dimension}, but there {count}{kind}, "
+                f"{', '.join(space)}.",
                 "Give one coordinate for each dimension.",
             )
         return domain
 
     def _equation(self, index: int, text: str) -> Equation:
-        node = self._parse(parse_equation, text, ("equations", index), self._scope(unknowns=True))
-        return Equation(residual(node), label=text)
+        kinks: list[Node] = []
+        parser = partial(parse_equation, kinks=kinks)
+        node = self._names.parse(parser, text, ("equations", index), unknowns=True)
+        return Equation(residual(node), label=text, notes=self._remarks(text, kinks))
 
-    def _condition(self, index: int, item: schema.Condition) -> Condition | IntegralCondition:
-        path: KeyPath = ("conditions", index)
-        scope = self._scope(unknowns=True)
-        if item.integral is not None:
-            node = self._parse(parse, item.integral, (*path, "integral"), scope)
-            equals = self._reader.number(item.equals, (*path, "equals"))
-            label = f"integral of {item.integral} = {item.equals}"
-            return IntegralCondition(residual(node), equals, label)
-        text = str(item.equation)
-        node = self._parse(parse_equation, text, (*path, "equation"), scope)
-        where: Callable[..., Tensor] | None = None
-        label = f"{text} at {_shown(item.at)}"
-        if item.where is not None:
-            inside = self._scope(comparisons=True)
-            where = residual(self._parse(parse, item.where, (*path, "where"), inside))
-            label += f" where {item.where}"
-        return Condition(self._at(item.at, (*path, "at")), residual(node), where, label)
+    def _remarks(self, text: str, kinks: list[Node]) -> tuple[str, ...]:
+        """What a derivative through a jump loses, where no condition makes up for it."""
+        if not kinks or any(item.kind == "interface" for item in self._model.conditions):
+            return ()
+        return (
+            f"In {text!r} a derivative passes through {_shortened(to_text(kinks[0]))}. Where that "
+            "jumps, the equation says nothing of what holds across: give one side as a subdomain, "
+            "and interface conditions on the unknown and on its flux.",
+        )
 
-    def _at(
-        self, at: str | list[object], path: KeyPath
-    ) -> str | tuple[str, ...] | tuple[float, ...]:
-        names = [at] if isinstance(at, str) else at
-        if "initial" in names:
-            raise self._source.place(path).error(
-                "initial conditions are not available yet: this version solves steady problems.",
-                "Remove the condition.",
-            )
-        if isinstance(at, str):
-            return at
-        if all(isinstance(name, str) and name.isalpha() and name != "pi" for name in at):
-            return tuple(str(name) for name in at)
-        point = self._reader.numbers(at, path)
-        if len(point) != len(self._coordinates):
-            raise self._source.place(path).error(
-                f"a point has {len(self._coordinates)} coordinates here, not {len(point)}.",
-                f"Give {', '.join(self._coordinates)}.",
-            )
-        return point
+    def _manufactured(self, problem: Problem) -> Problem:
+        given = self._model.manufactured
+        if given is None:
+            return problem
+        path: KeyPath = ("manufactured",)
+        nodes: dict[str, Node] = {}
+        for name, (place, node) in self._names.of_unknowns(
+            given, path, "manufactured solution"
+        ).items():
+            check_finite(self._names, "the manufactured solution", node, problem.region, place)
+            nodes[name] = node
+        return located(self._source, path, lambda: manufactured(problem, nodes))
+
+    def _easier(self) -> tuple[tuple[str, Problem], ...]:
+        """The same file with other parameters, for every step of the continuation."""
+        return tuple((step.label, self._with(step)) for step in steps(self._model, self._names))
+
+    def _with(self, step: Step) -> Problem:
+        parameters = {**self._model.parameters, **step.values}
+        # What is solved on the way is compared with nothing.
+        changes = {"parameters": parameters, "continuation": None, "reference": None}
+        model = self._model.model_copy(update=changes)
+        try:
+            problem = Builder(self._source, model, self._folder).problem()
+        except InputError as error:
+            raise InputError(
+                f"in the continuation, with {step.label}: {error.message}",
+                mend=error.mend,
+                file=error.file,
+                line=error.line,
+                key=error.key,
+            ) from None
+        return replace(problem, reference=None)
 
     def _data(self) -> Data | None:
         if self._model.data is None:
@@ -214,41 +164,8 @@ class Builder:
                 f"there is no file {self._model.data.file!r} beside the problem file.",
                 "The path is relative to the problem file.",
             )
-        return read_data(path, self._coordinates, self._unknowns)
-
-    def _reference(self, domain: Domain) -> Reference | None:
-        reference = self._model.reference
-        if reference is None:
-            return None
-        path: KeyPath = ("reference",)
-        if reference.exact is not None:
-            return self._exact(reference.exact, domain, (*path, "exact"))
-        assert reference.finite_difference is not None  # the schema asks for one of the two
-        options = reference.finite_difference.model_dump(exclude_none=True)
-        path = (*path, "finite_difference")
-        return located(self._source, path, lambda: FiniteDifference(**options))
-
-    def _exact(self, given: dict[str, str], domain: Domain, path: KeyPath) -> Exact:
-        self._check_keys(given, path)
-        functions = {}
-        for name, text in given.items():
-            node = self._parse(parse, text, (*path, name), self._scope())
-            self._check_finite("the exact solution", node, domain, (*path, name))
-            functions[name] = residual(node)
-        return Exact(functions)
-
-    def _check_keys(self, given: Sequence[str] | dict[str, str], path: KeyPath) -> None:
-        for name in given:
-            if name not in self._unknowns:
-                raise self._source.place((*path, name)).error(
-                    f"{name!r} is not an unknown.", suggest(name, self._unknowns)
-                )
-        for name in self._unknowns:
-            if name not in given:
-                raise self._source.place(path).error(
-                    f"the exact solution for {name!r} is missing.", f"Add `{name}: ...`."
-                )
+        return read_data(path, self._names.coordinates, self._names.unknowns)
 
 
-def _shown(at: str | list[object]) -> str:
-    return at if isinstance(at, str) else f"[{', '.join(str(item) for item in at)}]"
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -37,7 +37,7 @@ class DomainReader:
 
     Arguments:
         source: says where values stand.
-        coordinates: of the problem, in order.
+        coordinates: of space, in order.
         parameters: by name.
     """
 
@@ -95,9 +95,10 @@ class DomainReader:
     ) -> list[tuple[float, float]]:
         for name in given:
             if name not in self._coordinates:
-                place = self._source.place((*path, name))
-                raise place.error(
-                    f"{name!r} is not a coordinate.", suggest(name, self._coordinates)
+                mend = suggest(name, self._coordinates)
+                raise self._source.place((*path, name)).error(
+                    f"{name!r} is not a coordinate of space.",
+                    "`time: [0, 1]` says when." if name == "t" else mend,
                 )
         missing = [name for name in self._coordinates if name not in given]
         if missing:

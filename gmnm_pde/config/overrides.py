@@ -15,7 +15,7 @@ from gmnm_pde.config.source import KeyPath, Source
 from gmnm_pde.config.yaml_source import parse_yaml
 from gmnm_pde.errors import InputError, suggest
 
-FREE_NAMES = ("parameters", "definitions")
+FREE_NAMES = ("parameters", "definitions", "subdomains")
 """Mappings whose keys a person chooses: no schema can tell a misspelt one, so none is added."""
 
 Expand = Callable[[str], Mapping[str, Any]]

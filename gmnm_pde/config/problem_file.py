@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,22 @@ from gmnm_pde.catalog import SUFFIXES, find
 from gmnm_pde.config import schema
 from gmnm_pde.config.builder import Builder
 from gmnm_pde.config.overrides import override
-from gmnm_pde.config.recipe_file import DEFAULT_RECIPE, load_recipe, recipe_from, recipe_source
+from gmnm_pde.config.python_file import CODE, run_problem, running
+from gmnm_pde.config.recipe_file import (
+    DEFAULT_RECIPE,
+    load_recipe,
+    recipe_data,
+    recipe_from,
+    recipe_source,
+)
 from gmnm_pde.config.source import KeyPath, Source
 from gmnm_pde.config.validation import validate
 from gmnm_pde.config.yaml_source import read_yaml
 from gmnm_pde.errors import InputError
 from gmnm_pde.problem import Problem
 from gmnm_pde.recipe import Recipe
+
+_UNNAMED = next(item.default for item in fields(Problem) if item.name == "name")
 
 
 @dataclass(frozen=True)
@@ -29,23 +39,43 @@ class ProblemFile:
 
     Arguments:
         problem: what is solved.
-        source: the file's values as resolved, with every ``--set`` applied.
+        source: the file's values as resolved, with every ``--set`` applied; of Python code the
+            solver only.
         path: the file.
-        solver: the recipe that the file asks for: its name, in place, or None.
+        solver: the recipe that the file asks for: its name, in place, made by code, or None.
         origin: says where values stand.
     """
 
     problem: Problem
     source: Mapping[str, Any]
     path: Path
-    solver: str | Mapping[str, Any] | None
+    solver: str | Mapping[str, Any] | Recipe | None
     origin: Source
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is Python and not YAML."""
+        return self.path.suffix == CODE
 
     @property
     def data_file(self) -> Path | None:
         """The file of measurements."""
-        data = self.source.get("data")
-        return None if data is None else self.path.parent / data["file"]
+        return self._beside("data")
+
+    @property
+    def reference_file(self) -> Path | None:
+        """The file that the solution is compared with."""
+        return self._beside("reference")
+
+    def _beside(self, key: str) -> Path | None:
+        section = self.source.get(key)
+        name = None if section is None else section.get("file")
+        return None if name is None else self.path.parent / name
+
+    def running(self) -> AbstractContextManager[None]:
+        """Around whatever calls the problem's functions: what Python code of the file raises
+        becomes a :class:`CodeError`."""
+        return running(self.path) if self.is_code else nullcontext()
 
     def locate(self, path: KeyPath, error: InputError) -> InputError:
         """An error about a part of the problem with its file, line and key."""
@@ -57,6 +87,8 @@ class ProblemFile:
         Raises:
             InputError: not found, or what is wrong in it.
         """
+        if isinstance(self.solver, Recipe):
+            return self.solver
         if isinstance(self.solver, Mapping):
             return recipe_from(self.origin, ("solver",))
         try:
@@ -71,17 +103,19 @@ def load_problem(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Pro
     """A problem by its name in the catalogue or by path.
 
     Arguments:
-        name_or_path: ``poisson`` or ``my/problem.yaml``.
+        name_or_path: ``poisson``, ``my/problem.yaml`` or ``my/problem.py``, which is run.
         overrides: ``PATH=VALUE`` settings, applied in turn.
 
     Raises:
         InputError: not found, or what is wrong in it with file, line, key and the mend.
     """
     path = find("problems", name_or_path)
+    if path.suffix == CODE:
+        return _from_code(path, overrides)
     if path.suffix not in SUFFIXES:
         raise InputError(
-            f"a problem is a .yaml file, and this is a {path.suffix or 'nameless'} one.",
-            mend="Write the problem in YAML, or call gmnm_pde.solve from Python.",
+            f"a problem is a .yaml or a .py file, and this is a {path.suffix or 'nameless'} one.",
+            mend="Write the problem in YAML, or in Python as a file that defines `problem()`.",
             file=path,
         )
     source = read_yaml(path)
@@ -99,16 +133,39 @@ def load_problem(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Pro
     return ProblemFile(problem, source.data, path, model.solver, source)
 
 
-def problem_text(file: ProblemFile, data_name: str | None = None) -> str:
+def _from_code(path: Path, overrides: Sequence[str]) -> ProblemFile:
+    """A problem in Python. Of its values only the solver can be replaced."""
+    for setting in overrides:
+        if setting.partition("=")[0].strip().split(".")[0] != "solver":
+            raise InputError(
+                f"--set {setting}: a problem in Python has no values to replace.",
+                mend="Only `solver` can be set; change the file for the rest.",
+                file=path,
+            )
+    problem, recipe = run_problem(path)
+    if problem.name == _UNNAMED:
+        problem = replace(problem, name=path.stem)
+    if not overrides:
+        return ProblemFile(problem, {}, path, recipe, Source({}, str(path)))
+    start = DEFAULT_RECIPE if recipe is None else recipe_data(recipe)
+    source = override(Source({"solver": start}, str(path)), overrides, recipe_source)
+    return ProblemFile(problem, source.data, path, source.data["solver"], source)
+
+
+def problem_text(
+    file: ProblemFile, data_name: str | None = None, reference_name: str | None = None
+) -> str:
     """The resolved problem as YAML that :func:`load_problem` reads again.
 
     Arguments:
-        file: the problem.
-        data_name: where the measurements will lie, relative to the new file.
+        file: the problem, which is not code.
+        data_name, reference_name: where the measurements and the values to compare with will lie,
+            relative to the new file.
     """
     values = copy.deepcopy(dict(file.source))
-    if "data" in values and values["data"] is not None and data_name is not None:
-        values["data"]["file"] = data_name
+    for key, name in (("data", data_name), ("reference", reference_name)):
+        if name is not None and "file" in (values.get(key) or {}):
+            values[key]["file"] = name
     return dump(values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -51,6 +51,13 @@ def positions(value: Any) -> Any:
     )
 
 
+def sizes(value: Any) -> Any:
+    """One figure for all unknowns, or one for each."""
+    if not isinstance(value, dict):
+        return number(value)
+    return {name: number(item) for name, item in value.items()}
+
+
 def letters_or_list(value: Any) -> Any:
     """``xy`` as well as ``[x, y]``."""
     return list(value) if isinstance(value, str) and value.isalpha() else value
@@ -70,12 +77,6 @@ def _letter(name: str) -> str:
     return name
 
 
-def _coordinate(name: str) -> str:
-    if name == "t":
-        raise ValueError("time (`t`) is not supported in this version: steady problems only.")
-    return name
-
-
 def _text_size(text: str) -> str:
     if len(text) > MAXIMUM_TEXT:
         raise ValueError(f"the text has {len(text):,} characters; {MAXIMUM_TEXT:,} are allowed.")
@@ -83,12 +84,12 @@ def _text_size(text: str) -> str:
 
 
 Letter = Annotated[str, AfterValidator(_letter)]
-Coordinate = Annotated[str, AfterValidator(_letter), AfterValidator(_coordinate)]
 Number = Annotated[Any, BeforeValidator(number)]
 Expression = Annotated[str, AfterValidator(_text_size), BeforeValidator(expression)]
 Text = Annotated[str, AfterValidator(_text_size)]
 Ends = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Point = Annotated[list[Number], Field(min_length=1, max_length=100)]
+Values = Annotated[list[Number], Field(min_length=1, max_length=100)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=80)]
 
 
@@ -132,30 +133,64 @@ class Domain(Strict):
 
 
 class Condition(Strict):
-    """``{at: left, equation: u = 0}`` or ``{integral: u, equals: 0}``."""
+    """``{at: left, equation: u = 0}``, ``{integral: u, equals: 0}``, ``{periodic: x}`` or
+    ``{interface: inner, jump: u}``."""
 
     at: Annotated[Any, BeforeValidator(positions)] = None
     equation: Expression | None = None
     where: Expression | None = None
+    enforce: Literal["soft", "hard"] = "soft"
     integral: Expression | None = None
+    periodic: Letter | None = None
+    interface: Text | None = None
+    jump: Expression | None = None
     equals: Number = 0
+
+    @property
+    def kind(self) -> str:
+        """The key that says which kind of condition this is."""
+        return next((key for key in KINDS if key in self.model_fields_set), "at")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Condition:
         given = self.model_fields_set
-        if "integral" in given and not given <= {"integral", "equals"}:
+        needed, optional, example = KINDS[self.kind]
+        if self.kind == "at" and given & {"equals", "jump"}:
             raise ValueError(
-                "an integral condition has the keys `integral` and `equals` only; "
-                f"{', '.join(sorted(given - {'integral', 'equals'}))} must go."
+                "`equals` belongs to `integral` and `interface`, `jump` to `interface`; "
+                "write `equation: u = 0`."
             )
-        if "integral" not in given and "equals" in given:
-            raise ValueError("`equals` belongs to `integral`; write `equation: u = 0`.")
-        if "integral" not in given and not {"at", "equation"} <= given:
-            missing = " and ".join(f"`{key}`" for key in ("at", "equation") if key not in given)
+        extra = sorted(given - needed - optional)
+        if extra:
+            keys = " and ".join(f"`{key}`" for key in KEYS if key in needed | optional)
             raise ValueError(
-                f"{missing} is missing; write for example {{at: boundary, equation: u = 0}}."
+                f"{WORDS[self.kind]} condition has the keys {keys} only; "
+                f"{', '.join(extra)} must go."
             )
+        missing = [f"`{key}`" for key in KEYS if key in needed - given]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} is missing; write for example {example}.")
+        empty = [key for key in KEYS if key in needed and getattr(self, key) is None]
+        if empty:
+            raise ValueError(f"`{empty[0]}` is empty; write for example {example}.")
         return self
+
+
+KINDS: dict[str, tuple[set[str], set[str], str]] = {
+    "integral": ({"integral"}, {"equals"}, "{integral: u, equals: 0}"),
+    "periodic": ({"periodic"}, set(), "{periodic: x}"),
+    "interface": ({"interface", "jump"}, {"equals"}, "{interface: inner, jump: u}"),
+    "at": ({"at", "equation"}, {"where", "enforce"}, "{at: boundary, equation: u = 0}"),
+}
+"""The kinds of conditions: the keys each needs, those it may have, and an example."""
+
+KEYS = tuple(Condition.model_fields)
+WORDS = {
+    "integral": "an integral",
+    "periodic": "a periodic",
+    "interface": "an interface",
+    "at": "a",
+}
 
 
 class Data(Strict):
@@ -179,20 +214,33 @@ class FiniteDifference(Strict):
     order: int | None = None
 
 
+class Spectral(Strict):
+    """A spectral reference with ``points`` in each direction."""
+
+    points: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
 class Reference(Strict):
     """What the solution is compared with."""
 
     exact: dict[str, Expression] | None = None
     finite_difference: FiniteDifference | None = None
+    spectral: Spectral | None = None
+    file: Text | None = None
+    own_error: Annotated[Any, BeforeValidator(sizes)] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Reference:
-        given = [name for name in sorted(self.model_fields_set) if getattr(self, name) is not None]
+        kinds = [name for name in Reference.model_fields if name != "own_error"]
+        given = [name for name in kinds if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "expected one reference, `exact: {u: ...}` or `finite_difference: {points: 201}`"
+                "expected one reference, `exact: {u: ...}`, `finite_difference: {points: 201}`, "
+                "`spectral: {points: 64}` or `file: reference.csv`"
                 + (f", not {' and '.join(given)}." if given else ".")
             )
+        if "own_error" in self.model_fields_set and given != ["file"]:
+            raise ValueError("`own_error` belongs to `file`; other references find out their own.")
         return self
 
 
@@ -201,13 +249,17 @@ class ProblemFile(Strict):
 
     name: Name
     description: Text = ""
-    coordinates: Annotated[list[Coordinate], Field(min_length=1), BeforeValidator(letters_or_list)]
+    coordinates: Annotated[list[Letter], Field(min_length=1), BeforeValidator(letters_or_list)]
     unknowns: Annotated[list[Letter], Field(min_length=1), BeforeValidator(letters_or_list)]
     parameters: dict[str, Number] = {}
     definitions: dict[str, Expression] = {}
     domain: Domain
+    time: Ends | None = None
+    subdomains: dict[str, Domain] = {}
     equations: list[Expression] = []
     conditions: list[Condition] = []
+    continuation: dict[str, Values] | None = None
+    manufactured: dict[str, Expression] | None = None
     data: Data | None = None
     sampling: Sampling | None = None
     reference: Reference | None = None

@@ -14,15 +14,10 @@ from gmnm_pde.errors import InputError, suggest
 Model = TypeVar("Model", bound=BaseModel)
 
 LATER: Mapping[tuple[str, str], str] = {
-    ("", "time"): "problems in time are",
     ("", "infer"): "unknown parameters are",
-    ("", "manufactured"): "manufactured solutions are",
-    ("", "continuation"): "continuation is",
-    ("conditions", "periodic"): "periodic coordinates are",
     ("domain", "mesh"): "meshes are",
     ("domain", "surface"): "surfaces are",
     ("reference", "finite_element"): "the finite-element reference is",
-    ("reference", "file"): "a reference from a file is",
 }
 """Keys of the format that a later version reads, by the section they stand in."""
 

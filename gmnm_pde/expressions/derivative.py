@@ -30,6 +30,8 @@ from gmnm_pde.expressions.nodes import (
     Product,
     Sum,
     Where,
+    distinct,
+    names,
 )
 
 _TWO = Number(2.0)
@@ -85,10 +87,20 @@ class _Differentiation:
 
     def of(self, node: Node) -> Node:
         if node not in self.memo:
+            if self._may_jump(node):
+                self.budget.kinks.append(node)
             result = self._compute(node)
             self.budget.spend(result)
             self.memo[node] = result
         return self.memo[node]
+
+    def _may_jump(self, node: Node) -> bool:
+        """Whether a function may jump or have a kink at a value of the coordinate: the derivative
+        of either side is taken, and what happens between them is lost."""
+        match node:
+            case Where(deciding) | (Call("abs" | "sign" | "min" | "max") as deciding):
+                return self.coordinate in names(deciding) and not _holds_unknowns(deciding)
+        return False
 
     def _compute(self, node: Node) -> Node:
         match node:
@@ -155,6 +167,10 @@ class _Differentiation:
             order = "<=" if function == "min" else ">="
             return where(Compare(order, *arguments), *inner)
         return multiply(OUTER[function](arguments[0]), inner[0])
+
+
+def _holds_unknowns(node: Node) -> bool:
+    return any(isinstance(part, Derivative | NormalDerivative) for part in distinct(node))
 
 
 def _one_minus_square(f: Node) -> Node:

@@ -221,10 +221,15 @@ def too_large() -> InputError:
 
 
 class Budget:
-    """What one call may still spend on making nodes, most of which are intermediate."""
+    """What one call may still spend on making nodes, most of which are intermediate.
+
+    Attributes:
+        kinks: functions of the coordinates that were differentiated and may jump or have a kink.
+    """
 
     def __init__(self) -> None:
         self.left = MAX_WORK
+        self.kinks: list[Node] = []
 
     def spend(self, *nodes: Node) -> None:
         """Pays for nodes, each by its operands; raises InputError when nothing is left."""

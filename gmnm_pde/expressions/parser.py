@@ -270,8 +270,13 @@ def parse(text: str | float, scope: Scope) -> Node:
     return parser.condition(first, node) if scope.comparisons else parser.value(first, node)
 
 
-def parse_equation(text: str, scope: Scope) -> Node:
+def parse_equation(text: str, scope: Scope, kinks: list[Node] | None = None) -> Node:
     """The residual ``left - right`` of an equation ``left = right``.
+
+    Arguments:
+        text, scope: as for :func:`parse`.
+        kinks: takes the functions of the coordinates that may jump or have a kink and that were
+            differentiated on the way.
 
     Raises:
         InputError: not exactly one '=', or as :func:`parse`.
@@ -294,6 +299,8 @@ def parse_equation(text: str, scope: Scope) -> Node:
     parser.advance()
     right = parser.value(signs[0], parser.expression())
     parser.end()
+    if kinks is not None:
+        kinks += parser.budget.kinks
     return parser.make(signs[0], add, left, negate(right))
 
 

@@ -3,10 +3,12 @@
 from gmnm_pde.geometry.boxes import Box, Interval, Rectangle
 from gmnm_pde.geometry.corners import Corners
 from gmnm_pde.geometry.csg import Difference, Intersection, Union
+from gmnm_pde.geometry.cylinder import Cylinder
 from gmnm_pde.geometry.domain import Boundary, Domain
 from gmnm_pde.geometry.polygon import Polygon
 from gmnm_pde.geometry.round import Ball, Disk, Ellipse
 from gmnm_pde.geometry.samplers import SAMPLERS
+from gmnm_pde.geometry.split import Within, locate, nudge, split
 
 __all__ = [
     "SAMPLERS",
@@ -14,6 +16,7 @@ __all__ = [
     "Boundary",
     "Box",
     "Corners",
+    "Cylinder",
     "Difference",
     "Disk",
     "Domain",
@@ -23,4 +26,8 @@ __all__ = [
     "Polygon",
     "Rectangle",
     "Union",
+    "Within",
+    "locate",
+    "nudge",
+    "split",
 ]

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry.corners import Corners, no_corners, polygon_corners
-from gmnm_pde.geometry.domain import Domain, as_vector, finite_numbers
+from gmnm_pde.geometry.domain import (
+    Domain,
+    PointMap,
+    as_vector,
+    finite_numbers,
+    product_of,
+)
 from gmnm_pde.geometry.pieces import Facets, Part
 
 
@@ -44,6 +50,16 @@ class AxisBox(Domain):
         low, high = points.new_tensor(self.lower), points.new_tensor(self.upper)
         excess = torch.maximum(low - points, points - high)
         return excess.clamp(min=0.0).norm(dim=1) + excess.amax(1).clamp(max=0.0)
+
+    @property
+    def _boundary_function(self) -> PointMap:
+        """The product of 4 (x - a) (b - x) / (b - a)^2 over the coordinates."""
+
+        def along(axis: int, low: float, high: float) -> PointMap:
+            scale = 4.0 / (high - low) ** 2
+            return lambda points: scale * (points[:, axis] - low) * (high - points[:, axis])
+
+        return product_of([along(axis, *ends) for axis, ends in enumerate(self.intervals)])
 
     @cached_property
     def _corners(self) -> Corners:

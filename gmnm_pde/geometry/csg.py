@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.geometry.domain import Domain, as_vector
+from gmnm_pde.geometry.domain import Domain, PointMap, as_vector, product_of
 from gmnm_pde.geometry.pieces import Part, State, restrict
+from gmnm_pde.geometry.round import Centred
 from gmnm_pde.geometry.samplers import unit_points
 from gmnm_pde.geometry.sampling import sample_parts, sample_region
 
@@ -194,6 +195,13 @@ class Intersection(Combined):
         distances = [operand.signed_distance(points) for operand in self.operands]
         return torch.stack(distances).amax(0)
 
+    @property
+    def _boundary_function(self) -> PointMap | None:
+        """The product of those of the operands."""
+        found = [operand.distance_function() for operand in self.operands]
+        known = [function for function in found if function is not None]
+        return product_of(known) if len(known) == len(found) else None
+
 
 class Difference(Combined):
     """Points in the first domain and in none of the others, ``Difference(a, b, ...)``.
@@ -211,6 +219,16 @@ class Difference(Combined):
     def signed_distance(self, points: Tensor) -> Tensor:
         first, *holes = (operand.signed_distance(points) for operand in self.operands)
         return torch.stack([first, *(-hole for hole in holes)]).amax(0)
+
+    @property
+    def _boundary_function(self) -> PointMap | None:
+        """The first operand's, times 1 - 1 / |(x - c) / r|^2 for each hole that is round."""
+        first, *holes = self.operands
+        function = first.distance_function()
+        round_holes = [hole for hole in holes if isinstance(hole, Centred)]
+        if function is None or len(round_holes) < len(holes):
+            return None
+        return product_of([function, *(hole.outside_function for hole in round_holes)])
 
 
 def _leaves(domain: Domain) -> Iterator[Domain]:

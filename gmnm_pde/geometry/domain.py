@@ -22,6 +22,10 @@ SIDE_NAMES = (("left", "right"), ("bottom", "top"), ("back", "front"))
 """Names of the two ends of the first three coordinates."""
 
 
+PointMap = Callable[[Tensor], Tensor]
+"""A function of points, (n, d) -> (n,)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Boundary:
     """Points on a boundary.
@@ -102,6 +106,38 @@ class Domain(ABC):
         ]
         return ("boundary", *names)
 
+    @property
+    def hull(self) -> tuple[str, ...]:
+        """The sides that enclose it."""
+        return ("boundary",)
+
+    def distance_function(self, at: str | Sequence[str] = "boundary") -> PointMap | None:
+        """A function (n, d) -> (n,) that vanishes on sides, is positive elsewhere in the domain, of
+        size one, and has derivatives of all orders; None where none is known.
+
+        Not a distance in length; near the sides it is proportional to it, away from corners.
+
+        Raises:
+            InputError: an unknown side.
+        """
+        names = (at,) if isinstance(at, str) else tuple(at)
+        self._check_names(names)
+        if "boundary" in names:
+            return self._boundary_function
+        return product_of([self._face_function(name) for name in names])
+
+    @property
+    def _boundary_function(self) -> PointMap | None:
+        """:meth:`distance_function` of the whole boundary."""
+        return None
+
+    def _face_function(self, name: str) -> PointMap:
+        """(x - a) / (b - a), from a flat side of the bounding box to the other."""
+        axis, end = next((k, pair.index(name)) for k, pair in enumerate(SIDE_NAMES) if name in pair)
+        ends = (self.lower[axis], self.upper[axis])
+        start, width = ends[end], ends[1 - end] - ends[end]
+        return lambda points: (points[:, axis] - start) / width
+
     def sample_interior(
         self,
         n: int,
@@ -177,12 +213,7 @@ class Domain(ABC):
 
     def _select(self, at: str | Sequence[str]) -> tuple[Part, ...]:
         names = (at,) if isinstance(at, str) else tuple(at)
-        for name in names:
-            if name not in self.sides:
-                raise InputError(
-                    f"this domain has no side {name!r}; it has {', '.join(self.sides)}.",
-                    mend="Use one of these, or `boundary` with `where`.",
-                )
+        self._check_names(names)
         if "boundary" in names:
             return self.parts
         return tuple(
@@ -192,6 +223,14 @@ class Domain(ABC):
             if name in names
             for part in self._side(axis, end)
         )
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self.sides:
+                raise InputError(
+                    f"this domain has no side {name!r}; it has {', '.join(self.sides)}.",
+                    mend="Use one of these, or `boundary` with `where`.",
+                )
 
     def _side(self, axis: int, end: int) -> list[Part]:
         """The flat pieces on one face of the bounding box."""
@@ -241,6 +280,18 @@ def _checked_where(where: Callable[[Tensor], Tensor]) -> State:
         return mask.bool().long()
 
     return state
+
+
+def product_of(functions: Sequence[PointMap]) -> PointMap:
+    """The product of functions of points."""
+
+    def product(points: Tensor) -> Tensor:
+        values = functions[0](points)
+        for function in functions[1:]:
+            values = values * function(points)
+        return values
+
+    return product
 
 
 def as_vector(numbers: Sequence[float] | Tensor) -> Tensor:

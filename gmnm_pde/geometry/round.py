@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry.curves import EllipseCurve, Sphere
-from gmnm_pde.geometry.domain import Domain, as_vector, finite_numbers
+from gmnm_pde.geometry.domain import Domain, PointMap, as_vector, finite_numbers
 from gmnm_pde.geometry.pieces import Facets, Part
 from gmnm_pde.geometry.samplers import check_count, check_sampler, unit_points
 
@@ -38,6 +38,21 @@ class Centred(Domain):
     @property
     def upper(self) -> tuple[float, ...]:
         return tuple(c + r for c, r in zip(self.middle, self.reach, strict=True))
+
+    @property
+    def _boundary_function(self) -> PointMap:
+        """1 - |(x - c) / r|^2."""
+        return lambda points: 1.0 - self._level(points)
+
+    @property
+    def outside_function(self) -> PointMap:
+        """1 - 1 / |(x - c) / r|^2: zero on the boundary, positive outside and below one."""
+        return lambda points: 1.0 - 1.0 / self._level(points)
+
+    def _level(self, points: Tensor) -> Tensor:
+        """|(x - c) / r|^2."""
+        scaled = (points - points.new_tensor(self.middle)) / points.new_tensor(self.reach)
+        return (scaled * scaled).sum(1)
 
     @property
     def measure(self) -> float:

@@ -106,6 +106,10 @@ class State:
 class Method(ABC):
     """A way to find a network's parameters. Concrete methods are frozen dataclasses of options."""
 
+    def chosen(self, problem: Problem) -> Method:
+        """The method that is run for a problem: itself, unless it only chooses among others."""
+        return self
+
     @abstractmethod
     def start(self, setting: Setting, network: Network | None) -> State:
         """The state before the first step; ``network`` is what an earlier method left."""

@@ -11,11 +11,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Domain
-from gmnm_pde.grading import Corner, grade, hot_corners, reentrant_corners, variation
+from gmnm_pde.grading import (
+    Corner,
+    grade,
+    hot_corners,
+    interface_corners,
+    patches_around,
+    reentrant_corners,
+    variation,
+)
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.placement import Layout, Patch, first_patch, margin_for
@@ -26,6 +35,13 @@ ROUNDING = 1e-13
 
 FAST = 0.3
 """Uniform refinement goes on as it is while it brings the error down by at least this factor."""
+
+PAYS = 0.7
+"""Finer patches are made where the residual outside of them is below this part, and below what one
+more uniform level leaves."""
+
+SEEN = 0.3
+"""With a larger error nothing of a solution is known."""
 
 STRETCH = 0.75
 """Spacings follow variation to this power. At one, the slow coordinate has so few units that their
@@ -39,6 +55,9 @@ ROUNDING_MARGIN = 1e-16
 
 WIDER = 0.01
 """The error a margin is made for, over that of the level before, where a level brought nothing."""
+
+ENOUGH = 12.0
+"""Cells from which patches around small subdomains are not waited for any more."""
 
 LEAST_GROWTH = 1.2
 """Smallest factor in cells from level to level."""
@@ -56,6 +75,7 @@ class Plan:
         singular: whether some of these were known from the start: re-entrant corners, and points
             where the boundary condition changes.
         extra: patches where the residual was concentrated, with the cells they were made at.
+        around: patches around small subdomains, likewise.
     """
 
     cells: float
@@ -64,6 +84,12 @@ class Plan:
     corners: tuple[Corner, ...] = ()
     singular: bool = False
     extra: tuple[tuple[Patch, float], ...] = ()
+    around: tuple[tuple[Patch, float], ...] = ()
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether finer patches are there already, laid from what is known of the geometry."""
+        return bool(self.corners) or (bool(self.around) and self.cells < ENOUGH)
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,11 @@ class Progress:
         known = math.isfinite(self.before) and self.before > 0
         return self.error / self.before if known else 1.0
 
+    def outside(self, patches: Sequence[Patch]) -> float:
+        """The part of the residual, root mean square, that some patches leave out."""
+        left = torch.stack([~patch.holds(self.points) for patch in patches]).all(0)
+        return float(self.indicator[left].norm() / self.indicator.norm().clamp_min(1e-300))
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -110,27 +141,53 @@ class Growth:
 
     def first(self, setting: Setting) -> Plan:
         """The first level."""
-        domain = setting.problem.domain
+        domain = setting.problem.region
         # Between equal numbers of units and equal spacings, until a solution says which it is.
         stretch = normalised([width**-0.5 for width in widths(domain)])
         cells = self.cells if domain.dimension < 3 else min(self.cells, 3.0)
-        switches = condition_switches(setting.problem)
-        singular = reentrant_corners(domain) + tuple(Corner(point, 4, 4) for point in switches)
-        plan = Plan(cells, stretch, corners=singular, singular=bool(singular))
+        switches = condition_switches(setting.problem.stated)
+        singular = (
+            *reentrant_corners(domain),
+            *(Corner(point, 4, 4) for point in switches),
+            *interface_corners(domain, setting.problem.pieces),
+        )
+        parts = list(setting.problem.interfaces.values())
+        around = patches_around(domain, parts, first_patch(domain, cells, stretch))
+        plan = Plan(
+            cells,
+            stretch,
+            corners=singular,
+            singular=bool(singular),
+            around=tuple((patch, cells) for patch in around),
+        )
         return self._affordable(setting, replace(plan, cells=1.0), plan)
+
+    def starting_from(
+        self, setting: Setting, plan: Plan, network: LinearOutputNetwork, probes: Tensor
+    ) -> Plan:
+        """A first level that can follow a given network."""
+        plan = replace(plan, stretch=_stretch(setting.problem.region, network, probes))
+        units = min(network.n_units, units_allowed(setting))
+        while self.units(setting, plan) < 0.8 * units:
+            cells = LEAST_GROWTH * plan.cells
+            tolerance = min(plan.tolerance, margin_schedule(cells))
+            plan = replace(plan, cells=cells, tolerance=tolerance)
+        return plan
 
     def layout(self, setting: Setting, plan: Plan) -> Layout:
         """The patches of a plan."""
-        domain = setting.problem.domain
+        domain = setting.problem.region
         first = first_patch(domain, plan.cells, plan.stretch)
         corners = [patch for corner in plan.corners for patch in corner.patches(first)]
-        extra = tuple(patch.refined(plan.cells / cells) for patch, cells in plan.extra)
+        later = (*plan.around, *plan.extra)
+        extra = tuple(patch.refined(plan.cells / cells) for patch, cells in later)
         return Layout(
             domain,
             (first, *corners, *extra),
             margin_for(plan.tolerance, self.ratio),
             ratio=self.ratio,
             oversampling=self.oversampling,
+            pieces=setting.problem.pieces,
         )
 
     def units(self, setting: Setting, plan: Plan) -> int:
@@ -148,28 +205,24 @@ class Growth:
             probes: points inside, to see how the solution varies.
         """
         layout = self.layout(setting, plan)
+        now = sum(len(part) for part in layout.centres())
         plan = replace(plan, tolerance=_margin_tolerance(setting, plan, progress))
-        slow = progress.drop > FAST or progress.graded
-        if self.grade and slow and not plan.corners and math.isfinite(progress.before):
-            corners = hot_corners(layout, plan.corners, progress.points, progress.indicator)
-            if corners:
-                cornered = replace(plan, corners=corners)
-                if self.units(setting, cornered) <= units_allowed(setting):
-                    return cornered, True
-            patches = grade(layout, progress.points, progress.indicator)
-            if patches:
-                extra = (*plan.extra, *((patch, plan.cells) for patch in patches))
-                graded = replace(plan, extra=extra)
-                if self.units(setting, graded) <= units_allowed(setting):
-                    return graded, True
+        finer = self._refined(setting, plan, layout, progress)
+        # The cost of a unit grows with the cube of the number of unknowns: a margin is tried first.
+        single = len(setting.problem.unknowns) == 1
+        if finer is not None and single:
+            return finer, True
         if progress.error < 0.1 and not plan.corners and not plan.extra:
             plan = replace(plan, stretch=_stretch(layout.domain, network, probes))
-        idle = progress.drop > FAST and math.isfinite(progress.before)
+        # A solution that is not seen yet is short of units, not of margin.
+        idle = progress.drop > FAST and math.isfinite(progress.before) and progress.error < SEEN
         if idle and plan.tolerance > WIDER * margin_schedule(plan.cells):
             # More units brought little. It may be the margin: some operators need a wider one.
             wider = replace(plan, tolerance=max(WIDER * plan.tolerance, ROUNDING_MARGIN))
-            if self.units(setting, wider) <= units_allowed(setting):
+            if now < self.units(setting, wider) <= units_allowed(setting):
                 return wider, False
+        if finer is not None:
+            return finer, True
         cells = self._next_cells(setting, plan, progress)
         floor = plan.tolerance if idle else _finest_margin(setting)
         tolerance = max(min(plan.tolerance, margin_schedule(cells)), floor)
@@ -180,6 +233,24 @@ class Growth:
             corners=tuple(corner.grown() for corner in plan.corners),
         )
         return self._affordable(setting, plan, more), False
+
+    def _refined(
+        self, setting: Setting, plan: Plan, layout: Layout, progress: Progress
+    ) -> Plan | None:
+        """With patches where the residual is concentrated, if levels bring little otherwise."""
+        slow = progress.drop > FAST or progress.graded
+        if not (self.grade and slow and not plan.foreseen and math.isfinite(progress.before)):
+            return None
+        corners = hot_corners(layout, plan.corners, progress.points, progress.indicator)
+        cornered = replace(plan, corners=corners)
+        if corners and self.units(setting, cornered) <= units_allowed(setting):
+            return cornered
+        patches = grade(layout, progress.points, progress.indicator)
+        if not patches or progress.outside(patches) >= min(progress.drop, PAYS):
+            return None
+        extra = (*plan.extra, *((patch, plan.cells) for patch in patches))
+        graded = replace(plan, extra=extra)
+        return graded if self.units(setting, graded) <= units_allowed(setting) else None
 
     def _affordable(self, setting: Setting, now: Plan, more: Plan) -> Plan:
         """The next plan, or one between this and the next that the limits allow."""
@@ -196,7 +267,7 @@ class Growth:
     def _next_cells(self, setting: Setting, plan: Plan, progress: Progress) -> float:
         """A fixed factor more; less where the goal is nearly met."""
         factor = self.factor
-        if setting.problem.domain.dimension > 2:
+        if setting.problem.region.dimension > 2:
             factor = min(factor, 1.25)
         if plan.corners:
             return plan.cells * min(factor, 1.2)
@@ -269,7 +340,7 @@ def _finest_margin(setting: Setting) -> float:
 
 def _margin_tolerance(setting: Setting, plan: Plan, progress: Progress) -> float:
     """The margin for what the next level may reach: as much again as this one, and a bit."""
-    floor = _finest_margin(setting)
+    floor = min(_finest_margin(setting), plan.tolerance)
     if not math.isfinite(progress.error):
         return max(0.03 * plan.tolerance, floor)
     hoped = progress.error * min(progress.drop, 0.1) * 0.03

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,9 @@ from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.gauss_newton import NotFinite, fit_nonlinear
 from gmnm_pde.methods.growth import (
+    SEEN,
     Growth,
     Plan,
     Progress,
@@ -34,14 +36,13 @@ from gmnm_pde.methods.weights import (
     Fit,
     evaluate,
     fit_linear,
-    fit_newton,
     imbalance_notes,
     refuse_unbalanced,
-    start_from,
     unweighted_rms,
 )
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout
+from gmnm_pde.weighting import Expected
 
 NEAR_ROUNDING = 1e-10
 """Without a tolerance, a level that brings nothing below this ends the solve, and so does one that
@@ -52,6 +53,20 @@ SINGULAR = 1e-5
 
 PATIENT_SECONDS = 3.0
 """A level that takes less is always tried."""
+
+LESS = 0.5
+"""A level that leaves less than this part of an earlier one's misfit is better than that one."""
+
+UNSEEN_LEVELS = 10
+"""So many levels may bring nothing while a solution is not seen yet."""
+
+TROUBLED = 3
+"""Levels in succession whose iteration reaches no minimum before the solve is given up."""
+
+DIVERGED = (
+    "diverged: from level to level the Gauss-Newton iteration reached no minimum of the residual; "
+    "easier problems to start from (`continuation`) may help"
+)
 
 PROBES = 1000
 """Points at which levels are compared with each other."""
@@ -65,8 +80,15 @@ class Best:
     """The level with the smallest estimated error."""
 
     error: float
+    misfit: float
     ridge: float
     plan: Plan
+
+    def outdone(self, estimate: Estimate) -> bool:
+        """Whether a later level is better: by its estimate, or because it leaves far less of the
+        residual and this estimate was made with a factor that turned out too small."""
+        closer = math.isfinite(estimate.worst) and estimate.worst <= self.error
+        return closer or estimate.misfit < LESS * self.misfit
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,9 @@ class Memory:
         graded: whether the last level got a new patch.
         imbalance: of the last level, see :class:`weights.Fit`.
         seconds: of the last level.
+        expected: what the last level says about the solution.
+        troubled: how many levels in succession did not reach a minimum of the residual.
+        failure: why the last level could not be solved at all.
     """
 
     plan: Plan
@@ -96,6 +121,9 @@ class Memory:
     graded: bool = False
     imbalance: float | None = None
     seconds: float = 0.0
+    expected: Expected = field(default_factory=Expected)
+    troubled: int = 0
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +135,7 @@ class Level:
     blocks: Sequence[Block]
     check: Sequence[Block]
     fit: Fit
+    trouble: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,25 +163,38 @@ class LeastSquares(Method):
         problem = setting.problem
         plan = self._rules.first(setting)
         enough_units(setting, self._rules.units(setting, plan))
-        few = check_blocks(problem, self._rules.layout(setting, plan), 16, setting.seed)
+        few = check_blocks(problem, self._rules.layout(setting, plan), CHECK_POINTS, setting.seed)
         linear = all(is_linear(problem, block) for block in few)
-        probes = problem.domain.sample_interior(PROBES, "sobol", setting.seed + 1)
-        return State(network=network, memory=Memory(plan, setting.placed(probes), linear))
+        probes = setting.placed(problem.region.sample_interior(PROBES, "sobol", setting.seed + 1))
+        if not linear and isinstance(network, LinearOutputNetwork):
+            plan = self._rules.starting_from(setting, plan, network, probes)
+        memory = Memory(plan, probes, linear)
+        if network is not None:
+            memory = replace(memory, expected=self._expected(setting, memory, network))
+        return State(network=network, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
         began = setting.elapsed
-        level = self._solve(setting, memory, state.network)
-        values = evaluate(level.network, memory.probes)
+        try:
+            level = self._solve(setting, memory, state.network)
+        except NotFinite as error:
+            if state.network is None:
+                raise InputError(str(error), mend=error.mend) from None
+            return replace(state, memory=replace(memory, failure=str(error)))
+        values = setting.problem.completed(
+            memory.probes, evaluate(level.network, memory.probes)
+        )
         estimate = self._estimate(setting, memory, level, values)
         progress = _progress(memory, level, estimate)
         plan, graded = self._rules.following(
             setting, memory.plan, level.network, progress, memory.probes
         )
-        better = memory.best is None or estimate.worst <= memory.best.error
+        better = memory.best is None or memory.best.outdone(estimate)
         refuse_unbalanced(level.fit.imbalance, memory.imbalance)
+        network = level.network if better or state.network is None else state.network
         return State(
-            network=level.network if better else state.network,
+            network=network,
             estimated_error=estimate.relative if better else state.estimated_error,
             records=(*state.records, _record(setting, state, level, estimate)),
             notes=state.notes,
@@ -161,16 +203,22 @@ class LeastSquares(Method):
                 plan=plan,
                 values=values,
                 estimate=estimate,
-                best=Best(estimate.worst, level.fit.ridge, memory.plan) if better else memory.best,
+                best=Best(estimate.worst, estimate.misfit, level.fit.ridge, memory.plan)
+                if better
+                else memory.best,
                 since_best=0 if better else memory.since_best + 1,
                 graded=graded,
                 imbalance=level.fit.imbalance,
                 seconds=setting.elapsed - began,
+                expected=self._expected(setting, memory, network),
+                troubled=memory.troubled + 1 if level.trouble else 0,
             ),
         )
 
     def decide(self, setting: Setting, state: State) -> Outcome | None:
         memory: Memory = state.memory
+        if memory.failure is not None:
+            return Outcome("failed", f"diverged: {memory.failure}; the last good level is kept")
         if memory.best is None:
             return None
         error = memory.best.error
@@ -181,12 +229,16 @@ class LeastSquares(Method):
         only_data = not setting.problem.equations
         enough = SINGULAR if memory.plan.singular else NEAR_ROUNDING
         near = not asked and (error < enough or only_data)
-        patience = 1 if near else 4 if asked else 3
+        unseen = error > SEEN and not only_data
+        if memory.troubled >= TROUBLED and unseen:
+            return Outcome("failed", DIVERGED)
+        patience = UNSEEN_LEVELS if unseen else 1 if near else 4 if asked else 3
         if memory.since_best >= patience:
-            return _stagnated(error, patience, asked)
+            return _stagnated(error, patience, asked, unseen)
         units = self._rules.units(setting, memory.plan)
+        lost = memory.troubled > 0 and unseen
         if units > units_allowed(setting):
-            return _too_large(setting, units)
+            return Outcome("failed", DIVERGED) if lost else _too_large(setting, units)
         # The factorisation dominates: rows x units^2.
         ahead = memory.seconds * (units / max(state.records[-1].units, 1)) ** 3
         if near and ahead > max(0.5 * setting.elapsed, PATIENT_SECONDS):
@@ -194,8 +246,9 @@ class LeastSquares(Method):
             return Outcome("converged" if error < NEAR_ROUNDING else "stopped", reason)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
-                "stopped",
-                f"the next level would take about {ahead:.0f} s, beyond the time limit of "
+                "failed" if lost else "stopped",
+                ("diverged so far, and " if lost else "")
+                + f"the next level would take about {ahead:.0f} s, beyond the time limit of "
                 f"{setting.time_limit:.0f} s",
             )
         return None
@@ -237,28 +290,35 @@ class LeastSquares(Method):
             )
         weight, seed = self.condition_weight, setting.seed
         counts = layout.point_counts(centres)
-        blocks = collocate(problem, layout, counts, setting.sampling, seed, weight)
+        expected = memory.expected
+        blocks = collocate(problem, layout, counts, setting.sampling, seed, weight, expected)
         many = CHECK_POINTS * min(len(layout.patches), 8)
-        check = check_blocks(problem, layout, many, seed + 2, weight)
+        check = check_blocks(problem, layout, many, seed + 2, weight, expected)
         if final is not None:
             blocks, check = blocks + data_blocks(problem, held_back=True), []
         blocks, check = [place(block) for block in blocks], [place(block) for block in check]
+        trouble = None
         if memory.linear:
             free = setting.constants_free
             damping = None if final is None else Damping((final,))
             fit = fit_linear(problem, network, blocks, check, constants_free=free, damping=damping)
         else:
-            if isinstance(previous, LinearOutputNetwork):
-                start_from(network, previous, memory.probes)
-            fit = fit_newton(problem, network, blocks, check)
-        return Level(layout, network, blocks, check, fit)
+            deadline = setting.started + setting.time_limit
+            fit, trouble = fit_nonlinear(problem, network, blocks, check, previous, deadline)
+        return Level(layout, network, blocks, check, fit, trouble)
+
+    def _expected(self, setting: Setting, memory: Memory, network: Network) -> Expected:
+        """What a network says about the solution; a linear problem needs the sizes only."""
+        values = evaluate(network, memory.probes)
+        expected = Expected.after(network, setting.problem.unknowns, values)
+        return replace(expected, network=None) if memory.linear else expected
 
     def _estimate(self, setting: Setting, memory: Memory, level: Level, values: Tensor) -> Estimate:
         unknowns = setting.problem.unknowns
         missed = misfit(level.fit.checked, level.check)
         if not setting.problem.equations:
             return held_back(unknowns, missed, values)
-        doubted = doubt(level.fit.checked, level.check)
+        doubted = math.inf if level.trouble else doubt(level.fit.checked, level.check)
         return calibrated(
             unknowns, missed, values, memory.values, memory.estimate, doubted,
             singular=memory.plan.singular,
@@ -266,17 +326,13 @@ class LeastSquares(Method):
 
 
 def _progress(memory: Memory, level: Level, estimate: Estimate) -> Progress:
-    rows = [
-        (block, row)
-        for block, row in zip(level.check, level.fit.checked, strict=True)
-        if block.average is None
-    ]
+    rows = list(zip(level.check, level.fit.checked, strict=True))
     return Progress(
         error=estimate.worst,
         before=math.inf if memory.estimate is None else memory.estimate.worst,
         graded=memory.graded,
         points=torch.cat([block.points for block, _ in rows]).cpu().double(),
-        indicator=torch.cat([row.abs() for _, row in rows]).cpu().double(),
+        indicator=torch.cat([block.at_points(row) for block, row in rows]).cpu().double(),
     )
 
 
@@ -294,12 +350,12 @@ def _record(setting: Setting, state: State, level: Level, estimate: Estimate) ->
     )
 
 
-def _stagnated(error: float, patience: int, asked: bool) -> Outcome:
+def _stagnated(error: float, patience: int, asked: bool, unseen: bool) -> Outcome:
     if not math.isfinite(error):
         return Outcome("failed", "no level gave a finite solution")
     levels = "level" if patience == 1 else f"{patience} levels"
     reason = f"the last {levels} brought no improvement on an estimated error of {error:.1e}"
-    return Outcome("stopped" if asked else "converged", reason)
+    return Outcome("failed" if unseen else "stopped" if asked else "converged", reason)
 
 
 def _too_large(setting: Setting, units: int) -> Outcome:

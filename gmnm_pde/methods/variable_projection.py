@@ -7,6 +7,8 @@ pi(y), so the residual depends on y alone,
 
 which Levenberg-Marquardt minimises. J is Kaufman's simplification (BIT 15, 1975) of the derivative
 of Golub and Pereyra (SIAM J. Numer. Anal. 10, 1973): it leaves out a term of second order in r.
+For a nonlinear problem pi(y) is the minimum that Gauss-Newton steps lead to, and A the Jacobian in
+pi there.
 """
 
 from __future__ import annotations
@@ -25,8 +27,17 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
+from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.growth import enough_units
-from gmnm_pde.methods.weights import assemble, checked_rows, evaluate, unweighted_rms
+from gmnm_pde.methods.residuals import Residuals
+from gmnm_pde.methods.weights import (
+    assemble,
+    checked_rows,
+    evaluate,
+    flat,
+    set_flat,
+    unweighted_rms,
+)
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout, first_patch
 
@@ -53,6 +64,7 @@ class Memory:
         damping: of the next Levenberg-Marquardt step.
         losses: one an iteration, root mean square of the weighted rows.
         stuck: no damping lowered the loss.
+        linear: whether the problem is.
     """
 
     blocks: tuple[Block, ...]
@@ -62,6 +74,7 @@ class Memory:
     losses: tuple[float, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     stuck: bool = False
+    linear: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,35 +110,30 @@ class VariableProjection(Method):
                 )
             network = built
         trained = sum(parameter.numel() for parameter in network.parameters())
-        counts = [math.ceil(self.oversampling * trained)]
+        placed = sum(len(part) for part in centres)
+        counts = [math.ceil(self.oversampling * trained * len(part) / placed) for part in centres]
         weight = self.condition_weight
         blocks = collocate(problem, layout, counts, setting.sampling, setting.seed, weight)
         check = check_blocks(problem, layout, 1000, setting.seed + 2, weight)
-        if not all(is_linear(problem, block) for block in blocks):
-            raise InputError(
-                "variable_projection needs a linear problem, and this one is not.",
-                mend="Use the recipe gmnm.",
-            )
-        probes = problem.domain.sample_interior(1000, "sobol", setting.seed + 1)
+        probes = problem.region.sample_interior(1000, "sobol", setting.seed + 1)
         place = setting.placed
         network = place(network)
         memory = Memory(
             tuple(place(block) for block in blocks),
             tuple(place(block) for block in check),
             place(probes),
+            linear=all(is_linear(problem, block) for block in blocks),
         )
-        eliminate(setting, network, memory.blocks)
+        eliminate(setting, network, memory)
         return State(network=network, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
         network = state.network
         assert isinstance(network, LinearOutputNetwork)
-        loss, residual, projector = eliminate(setting, network, memory.blocks)
+        loss, residual, projector = eliminate(setting, network, memory)
         J = projector(_jacobian(setting, network, memory.blocks))
-        network, loss, damping, stuck = _improve(
-            setting, network, memory.blocks, residual, J, loss, memory.damping
-        )
+        network, loss, damping, stuck = _improve(setting, network, memory, residual, J, loss)
         memory = replace(memory, damping=damping, losses=(*memory.losses, loss), stuck=stuck)
         return self._measured(setting, replace(state, network=network, memory=memory))
 
@@ -163,6 +171,7 @@ class VariableProjection(Method):
         assert isinstance(network, LinearOutputNetwork)
         rows = checked_rows(setting.problem, network, memory.check)
         now, values = misfit(rows, memory.check), evaluate(network, memory.probes)
+        values = setting.problem.completed(memory.probes, values)
         snapshots = memory.snapshots
         earlier = [shot for shot in snapshots if shot.misfit > 4 * now]
         relative: dict[str, float] = {}
@@ -206,14 +215,16 @@ class Projector:
 
 
 def eliminate(
-    setting: Setting, network: LinearOutputNetwork, blocks: Sequence[Block]
+    setting: Setting, network: LinearOutputNetwork, memory: Memory
 ) -> tuple[float, Tensor, Projector]:
     """Set the output weights to their least-squares values.
 
     Returns:
         the loss (root mean square), the weighted residual (rows,), the projector off the columns.
     """
-    problem = setting.problem
+    problem, blocks = setting.problem, memory.blocks
+    if not memory.linear:
+        return _eliminate_nonlinear(setting, network, blocks)
     system = assemble(
         problem,
         network,
@@ -230,6 +241,19 @@ def eliminate(
     return residual.square().mean().sqrt().item(), residual, Projector(Q)
 
 
+def _eliminate_nonlinear(
+    setting: Setting, network: LinearOutputNetwork, blocks: Sequence[Block]
+) -> tuple[float, Tensor, Projector]:
+    """The same by Gauss-Newton steps from the weights that the network has."""
+    rows = Residuals(setting.problem, network, blocks)
+    iterate = minimise(rows, rows.at(flat(network)), setting.started + setting.time_limit).iterate
+    assert iterate.x is not None
+    set_flat(network, iterate.x)
+    A = rows.system(iterate).rows
+    Q = torch.linalg.qr(A / A.norm(dim=0).clamp_min(1e-300)).Q
+    return iterate.loss, iterate.residual, Projector(Q)
+
+
 def _jacobian(setting: Setting, network: LinearOutputNetwork, blocks: Sequence[Block]) -> Tensor:
     """(dA/dy) pi, (rows, p)."""
     problem, names = setting.problem, network.inner_parameters
@@ -244,22 +268,21 @@ def _jacobian(setting: Setting, network: LinearOutputNetwork, blocks: Sequence[B
 def _improve(
     setting: Setting,
     network: LinearOutputNetwork,
-    blocks: Sequence[Block],
+    memory: Memory,
     residual: Tensor,
     J: Tensor,
     loss: float,
-    damping: float,
 ) -> tuple[LinearOutputNetwork, float, float, bool]:
     """The first damping whose step lowers the loss; the network itself if none does."""
     scale = J.norm(dim=0).clamp_min(1e-30)
     J = J / scale
     Q, R = torch.linalg.qr(J)
-    c = -(Q.T @ residual)
+    c, damping = -(Q.T @ residual), memory.damping
     for _ in range(DAMPINGS):
         step = damped_solve(R, c, math.sqrt(damping)) / scale
         tried = moved(network, step)
         try:
-            new_loss, _, _ = eliminate(setting, tried, blocks)
+            new_loss, _, _ = eliminate(setting, tried, memory)
         except RuntimeError:  # a unit so narrow that its columns overflow
             new_loss = math.inf
         if new_loss < loss:
@@ -284,11 +307,12 @@ def moved(network: LinearOutputNetwork, step: Tensor) -> LinearOutputNetwork:
 
 def _layout(setting: Setting, units: int) -> Layout:
     """One patch with at most so many units, a narrow margin included: they move where they pay."""
-    domain = setting.problem.domain
+    domain = setting.problem.region
     ones = (1.0,) * domain.dimension
     cells, best = 1.0, None
     while True:
-        layout = Layout(domain, (first_patch(domain, cells, ones),), margin=1.0)
+        patch = first_patch(domain, cells, ones)
+        layout = Layout(domain, (patch,), margin=1.0, pieces=setting.problem.pieces)
         if sum(len(part) for part in layout.centres()) > units:
             break
         best, cells = layout, cells + 1

@@ -1,5 +1,5 @@
-"""The output weights of a network by linear least squares: exact for a linear problem, Newton's
-method on the true residual otherwise."""
+"""The output weights of a network by linear least squares: exact for a linear problem, and one step
+for a nonlinear one (:mod:`gmnm_pde.methods.gauss_newton`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gmnm_pde.assembly import (
 )
 from gmnm_pde.errors import InputError
 from gmnm_pde.linalg import RIDGE, factor
-from gmnm_pde.networks import LinearOutputNetwork
+from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem
 
 
@@ -127,7 +127,7 @@ def fit_linear(
     if constants_free:
         fit = replace(fit, imbalance=abs(x[-1].item()) / _source_size(problem, blocks))
         x = x[:-1]
-    _set(network, x)
+    set_flat(network, x)
     return fit
 
 
@@ -159,44 +159,6 @@ def damped(
     return best[1], best[2]
 
 
-def fit_newton(
-    problem: Problem,
-    network: LinearOutputNetwork,
-    blocks: Sequence[Block],
-    check: Sequence[Block] = (),
-    *,
-    iterations: int = 30,
-) -> Fit:
-    """Newton's method on the output weights, each step one least-squares solve.
-
-    A step that raises the loss is halved until it does not; the iteration ends when the loss stops
-    falling.
-    """
-    lins = [at_network(problem, block, network) for block in blocks]
-    loss = _loss(blocks, lins)
-    for _ in range(iterations):
-        before = _flat(network)
-        seen = [at_network(problem, block, network) for block in check]
-        checks = assemble(problem, network, check, seen) if check else None
-        after, fit = damped(assemble(problem, network, blocks, lins), checks)
-        step = 1.0
-        while True:
-            _set(network, before + step * (after - before))
-            lins = [at_network(problem, block, network) for block in blocks]
-            tried = _loss(blocks, lins)
-            if tried < loss or step < 1e-4:
-                break
-            step /= 2
-        if not tried < loss:
-            _set(network, before)
-            break
-        stalled = tried > 0.99 * loss
-        loss = tried
-        if stalled:
-            break
-    return Fit(loss, checked_rows(problem, network, check), ridge=fit.ridge)
-
-
 def checked_rows(
     problem: Problem, network: LinearOutputNetwork, check: Sequence[Block]
 ) -> tuple[Tensor, ...]:
@@ -204,7 +166,7 @@ def checked_rows(
     return tuple(residual_rows(block, at_network(problem, block, network)) for block in check)
 
 
-def evaluate(network: LinearOutputNetwork, points: Tensor) -> Tensor:
+def evaluate(network: Network, points: Tensor) -> Tensor:
     """A network's outputs without a gradient, (n, m)."""
     with torch.no_grad():
         values: Tensor = network(points)
@@ -216,35 +178,21 @@ def unweighted_rms(
 ) -> float:
     """Root mean square of the residuals of some kinds of blocks; nan if there are none."""
     chosen = [
-        row / block.weights
+        row / block.row_weights
         for row, block in zip(rows, blocks, strict=True)
-        if block.kind in kinds and block.average is None
+        if block.kind in kinds
     ]
     return torch.cat(chosen).square().mean().sqrt().item() if chosen else math.nan
 
 
-def _loss(blocks: Sequence[Block], lins: Sequence[Linearised]) -> float:
-    """Root mean square of the weighted residual; infinite where it is not a number."""
-    rows = torch.cat([residual_rows(b, lin) for b, lin in zip(blocks, lins, strict=True)])
-    value = rows.square().mean().sqrt().item()
-    return value if value == value else float("inf")
-
-
-def _flat(network: LinearOutputNetwork) -> Tensor:
+def flat(network: LinearOutputNetwork) -> Tensor:
+    """Output weights unknown by unknown, (k m,)."""
     return network.output_weights.detach().T.reshape(-1).clone()
 
 
-def _set(network: LinearOutputNetwork, x: Tensor) -> None:
+def set_flat(network: LinearOutputNetwork, x: Tensor) -> None:
+    """Take output weights (k m,), unknown by unknown."""
     network.set_output_weights(x.reshape(network.n_outputs, -1).T)
-
-
-def start_from(network: LinearOutputNetwork, previous: LinearOutputNetwork, probes: Tensor) -> None:
-    """Set output weights that make a network nearly equal to an earlier one at the probes."""
-    target = evaluate(previous, probes)
-    with torch.no_grad():
-        features = network.features(probes)
-    columns = [factor(features.clone(), column).solve(1e-10) for column in target.T]
-    network.set_output_weights(torch.stack(columns, dim=1))
 
 
 def refuse_unbalanced(now: float | None, before: float | None) -> None:

@@ -1,7 +1,28 @@
 """Networks, one file each, under one contract."""
 
 from gmnm_pde.networks.base import LinearOutputNetwork, Network
+from gmnm_pde.networks.enforced import Enforced, enforced
+from gmnm_pde.networks.evolution import Evolution
 from gmnm_pde.networks.gmnm import GMNM
+from gmnm_pde.networks.pieces import LinearPieces, Pieces, joined
+from gmnm_pde.networks.stored import is_stored, made_for_problem, rebuild, stored_name
 from gmnm_pde.networks.specs import NETWORKS, GMNMSpec, NetworkSpec
 
-__all__ = ["GMNM", "NETWORKS", "GMNMSpec", "LinearOutputNetwork", "Network", "NetworkSpec"]
+__all__ = [
+    "GMNM",
+    "NETWORKS",
+    "Enforced",
+    "Evolution",
+    "GMNMSpec",
+    "LinearOutputNetwork",
+    "LinearPieces",
+    "Network",
+    "NetworkSpec",
+    "Pieces",
+    "enforced",
+    "is_stored",
+    "joined",
+    "made_for_problem",
+    "rebuild",
+    "stored_name",
+]

@@ -43,13 +43,18 @@ def finite_difference_weights(nodes: Array, point: float, order: int) -> Array:
     return weights
 
 
+def _reach(order: int, accuracy: int) -> int:
+    """Neighbours on each side that a central difference takes."""
+    return (2 * ((order + 1) // 2) - 1 + accuracy) // 2
+
+
 def differentiation_matrix(
     points: int, spacing: float, order: int, accuracy: int
 ) -> sparse.csr_array:
     """The derivative of one order at every node of a uniform grid, (points, points)."""
     if order == 0:
         return sparse.csr_array(sparse.diags_array(np.ones(points)))
-    reach = (2 * ((order + 1) // 2) - 1 + accuracy) // 2
+    reach = _reach(order, accuracy)
     skewed = order + accuracy
     central = finite_difference_weights(np.arange(-reach, reach + 1.0), 0.0, order)[-1]
     matrix = sparse.lil_array((points, points))
@@ -60,6 +65,18 @@ def differentiation_matrix(
     for i in range(reach, points - reach):
         matrix[i, i - reach : i + reach + 1] = central
     return sparse.csr_array(matrix / spacing**order)
+
+
+def periodic_matrix(points: int, spacing: float, order: int, accuracy: int) -> sparse.csr_array:
+    """The same on a grid whose first node follows the last one, with central weights throughout."""
+    if order == 0:
+        return sparse.csr_array(sparse.diags_array(np.ones(points)))
+    reach = _reach(order, accuracy)
+    central = finite_difference_weights(np.arange(-reach, reach + 1.0), 0.0, order)[-1]
+    rows = np.repeat(np.arange(points), len(central))
+    columns = (np.arange(points)[:, None] + np.arange(-reach, reach + 1)) % points
+    entries = (np.tile(central, points) / spacing**order, (rows, columns.ravel()))
+    return sparse.csr_array(entries, shape=(points, points))
 
 
 def interpolation_weights(offsets: Array, count: int) -> Array:

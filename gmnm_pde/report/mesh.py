@@ -42,7 +42,7 @@ def mesh_of(domain: Domain, count: int) -> Mesh:
         points = np.linspace(domain.lower, domain.upper, count)
         return Mesh(points, np.stack([np.arange(count - 1), np.arange(1, count)], 1), "line")
     if domain.fills_box:
-        return _brick_mesh(domain, count)
+        return brick_mesh(lattice(domain, count))
     return _delaunay_mesh(domain, count)
 
 
@@ -68,8 +68,8 @@ def lattice_points(axes: list[Array]) -> Array:
     return np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
 
 
-def _brick_mesh(domain: Domain, count: int) -> Mesh:
-    axes = lattice(domain, count)
+def brick_mesh(axes: list[Array]) -> Mesh:
+    """Triangles or hexahedra between the points of a lattice in two or three dimensions."""
     shape = tuple(len(axis) for axis in axes)
     numbers = np.arange(np.prod(shape)).reshape(shape)
 
@@ -77,7 +77,7 @@ def _brick_mesh(domain: Domain, count: int) -> Mesh:
         window = tuple(slice(o, o + n - 1) for o, n in zip(offsets, shape, strict=True))
         return numbers[window].ravel()
 
-    if domain.dimension == 2:
+    if len(axes) == 2:
         a, b, c, d = corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1)
         cells = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
         return Mesh(lattice_points(axes), cells, "triangle")

@@ -81,17 +81,67 @@ class Sample:
         """Solution minus reference, (n, unknowns)."""
         return None if self.reference is None else self.values - self.reference
 
+    @property
+    def rest(self) -> Array | None:
+        """The error, or the residual in its place, (n, unknowns or equations)."""
+        return self.residual if self.reference is None else self.error
 
-def sample(solution: SolutionLike, points: Array) -> Sample:
-    """The solution at points (n, d), with the reference, or with the residual if there is none."""
+    def rest_of(self, j: int) -> Array:
+        """What stands beside an unknown: its error, or the residual of its equation, (n,)."""
+        rest = self.rest
+        if rest is None:
+            return np.full(len(self.values), np.nan)
+        return rest[:, min(j, rest.shape[1] - 1)]
+
+    def take(self, which: NDArray[np.int64]) -> Sample:
+        """The same at some of the points, in the order of their numbers."""
+        reference, residual = (
+            None if field is None else field[which] for field in (self.reference, self.residual)
+        )
+        return Sample(self.values[which], reference, residual)
+
+    def split(self, counts: Sequence[int]) -> list[Sample]:
+        """The same in parts of so many points each."""
+        cuts = np.cumsum(counts)[:-1]
+
+        def parts(field: Array | None) -> list[Array | None]:
+            return [None] * len(counts) if field is None else list(np.split(field, cuts))
+
+        values = np.split(self.values, cuts)
+        each = zip(values, parts(self.reference), parts(self.residual), strict=True)
+        return [Sample(*fields) for fields in each]
+
+
+def sample(solution: SolutionLike, points: Array, rest: bool = True) -> Sample:
+    """The solution at points (n, d), with the reference, or with the residual if there is none.
+
+    A reference that is known at its own points only (see :mod:`gmnm_pde.report.scatter`) is not
+    asked for elsewhere. Without ``rest`` there is the solution alone.
+    """
     at = torch.from_numpy(np.ascontiguousarray(points))
-    values = _numpy(solution(at))
+    values = to_numpy(solution(at))
+    if not rest or has_own_points(solution):
+        return Sample(values)
     reference = solution.reference(at)
     if reference is not None:
-        return Sample(values, reference=_numpy(reference.values))
+        return Sample(values, reference=to_numpy(reference.values))
     if not solution.problem.equations:
         return Sample(values)
-    return Sample(values, residual=_numpy(residuals(solution, at)))
+    return Sample(values, residual=to_numpy(residuals(solution, at)))
+
+
+def sample_groups(
+    solution: SolutionLike, groups: Sequence[Array], rest: bool = True
+) -> list[Sample]:
+    """One sample for each group of points (n, d), from one evaluation of all of them."""
+    whole = sample(solution, np.concatenate(list(groups)), rest)
+    return whole.split([len(group) for group in groups])
+
+
+def has_own_points(solution: SolutionLike) -> bool:
+    """Whether the reference is known at certain points only."""
+    reference = solution.problem.reference
+    return reference is not None and reference.own_points(solution.problem) is not None
 
 
 def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
@@ -111,5 +161,6 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
     return torch.stack(columns, dim=1)
 
 
-def _numpy(tensor: Tensor) -> Array:
+def to_numpy(tensor: Tensor) -> Array:
+    """A tensor as a float64 array."""
     return tensor.detach().cpu().double().numpy()

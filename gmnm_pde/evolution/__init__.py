@@ -1,0 +1,1 @@
+"""Evolution problems: units in space, their output weights by an implicit method in time."""

@@ -1,0 +1,237 @@
+"""One step of Radau IIA on a system, and the choice of the next.
+
+Stages are coupled by the matrix A only, so with A = T diag(lambda) T^-1 Newton's equations fall
+apart into one system for each eigenvalue,
+
+    (J_0 + h lambda J_1 + (h lambda)^2 J_2) z = -F,    J_k = dF/dc^(o - k),
+
+of which one of every conjugate pair is solved. Factors are kept as long as h and J are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gmnm_pde.evolution.radau import Tableau
+from gmnm_pde.evolution.system import System
+
+ITERATIONS = 12
+"""Newton iterations after which a step is given up."""
+
+NEWTON_SHARE = 0.02
+"""Newton's last correction over the tolerance of the step."""
+
+ROUNDING = 4e-15
+"""No correction is asked to be smaller, relative to the coefficients."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that was solved.
+
+    Arguments:
+        start, length: t and h.
+        stages: y, (s, unknowns, modes).
+        values: c at the start and at every node, (s + 1, unknowns, modes).
+        end: the state at the end, (rates, unknowns, modes).
+        error: of c inside the step over its size, the largest of the unknowns.
+        iterations: of Newton's method.
+    """
+
+    start: float
+    length: float
+    stages: Tensor
+    values: Tensor
+    end: Tensor
+    error: float
+    iterations: int
+
+
+@dataclass
+class Stepper:
+    """Steps of one system; keeps Jacobians and factors between them.
+
+    Arguments:
+        scale: size of each unknown, (unknowns,).
+    """
+
+    system: System
+    tableau: Tableau
+    tolerance: float
+    scale: Tensor
+    jacobians: list[Tensor] = field(default_factory=list)
+    fresh: bool = False
+    _factors: dict[float, list[tuple[Tensor, Tensor, Tensor]]] = field(default_factory=dict)
+
+    def step(self, time: float, state: Tensor, h: float, before: Step | None) -> Step | None:
+        """A step of length h, None if Newton's method does not converge."""
+        if not self.jacobians:
+            self._refresh(time + h, state)
+        guess = self._guess(state, h, before)
+        found = self._newton(time, state, h, guess)
+        if found is None and not self.fresh:
+            self._refresh(time + h, state)
+            found = self._newton(time, state, h, self._guess(state, h, None))
+        if found is None:
+            return None
+        y, iterations = found
+        self.fresh = False
+        if iterations > ITERATIONS // 2:
+            self.jacobians = []
+        D = self._states(state, y, h)
+        values = torch.cat([self._begin(state, D)[None], D[:, 0]])
+        error = self._error(time, state, y, D, h)
+        return Step(time, h, y, values, D[-1].clone(), error, iterations)
+
+    # -------------------------------------------------------------------------------- details
+
+    def _refresh(self, time: float, state: Tensor) -> None:
+        self.jacobians = self.system.jacobians(time, state)
+        self._factors.clear()
+        self.fresh = True
+
+    def _newton(self, time: float, state: Tensor, h: float, y: Tensor) -> tuple[Tensor, int] | None:
+        nodes = self.tableau.nodes.tolist()
+        limit = max(NEWTON_SHARE * self.tolerance, ROUNDING)
+        last = float("inf")
+        for iteration in range(1, ITERATIONS + 1):
+            D = self._states(state, y, h)
+            F = torch.stack(
+                [self.system.residual(time + tau * h, D[i]) for i, tau in enumerate(nodes)]
+            )
+            if not bool(F.isfinite().all()):
+                return None
+            change = self._solve(F, h)
+            y = y + change
+            size = self._size(self._integrated(change, h))
+            if size <= limit:
+                return y, iteration
+            # Slower than needed to arrive in the iterations that are left.
+            if size > 0.9 * last and iteration > 2:
+                return (y, iteration) if size <= 50 * limit else None
+            if not isfinite(size) or size > 1e6:
+                return None
+            last = size
+        return None
+
+    def _solve(self, F: Tensor, h: float) -> Tensor:
+        """The change of y that Newton's equations ask for, (s, unknowns, modes)."""
+        tab = self.tableau
+        if h not in self._factors:
+            if len(self._factors) > 3:
+                self._factors.clear()
+            self._factors[h] = [self._factor(i, h) for i in tab.kept]
+        moved = tab.inverse @ F.to(torch.complex128)
+        total = torch.zeros_like(F)
+        for i, (LU, pivots, scale) in zip(tab.kept, self._factors[h], strict=True):
+            right = moved[i] if i != tab.real else moved[i].real
+            z = torch.linalg.lu_solve(LU, pivots, (right / scale)[:, None])[:, 0]
+            if i == tab.real:
+                total += tab.vectors[:, i, None].real * z
+            else:
+                total += 2 * (tab.vectors[:, i, None] * z).real
+        return -total.reshape(len(F), self.system.unknowns, -1)
+
+    def _factor(self, i: int, h: float) -> tuple[Tensor, Tensor, Tensor]:
+        value = self.tableau.values[i]
+        matrix = _combined(self.jacobians, h * (value.real if i == self.tableau.real else value))
+        scale = matrix.abs().amax(1).clamp_min(1e-300)
+        LU, pivots = torch.linalg.lu_factor(matrix / scale[:, None])
+        return LU, pivots, scale
+
+    def _states(self, state: Tensor, y: Tensor, h: float) -> Tensor:
+        """c, c' and c'' at the nodes, (s, rates, unknowns, modes)."""
+        tab = self.tableau
+        D = torch.zeros(tab.stages, *state.shape, dtype=state.dtype)
+        for j, order in enumerate(self.system.shape.orders):
+            D[:, order, j] = y[:, j]
+            for rate in range(order - 1, -1, -1):
+                D[:, rate, j] = state[rate, j] + h * tab.A @ D[:, rate + 1, j]
+        return D
+
+    def _integrated(self, change: Tensor, h: float) -> Tensor:
+        """The change of c at the nodes, (s, unknowns, modes)."""
+        columns = []
+        for j, order in enumerate(self.system.shape.orders):
+            part = change[:, j]
+            for _ in range(order):
+                part = h * self.tableau.A @ part
+            columns.append(part)
+        return torch.stack(columns, 1)
+
+    def _size(self, change: Tensor) -> float:
+        """The largest L2 norm over nodes and unknowns, relative."""
+        return float((change.norm(dim=2) / self.scale).max())
+
+    def _begin(self, state: Tensor, D: Tensor) -> Tensor:
+        """c at the start; an unknown without a time derivative has none but by extrapolation."""
+        begin = state[0].clone()
+        back = _lagrange(self.tableau.nodes.numpy(), 0.0)
+        for j, order in enumerate(self.system.shape.orders):
+            if order == 0:
+                begin[j] = torch.tensordot(back, D[:, 0, j], 1)
+        return begin
+
+    def _error(self, time: float, state: Tensor, y: Tensor, D: Tensor, h: float) -> float:
+        """The defect between the nodes, filtered by the real factor and integrated."""
+        tab, tau = self.tableau, self.tableau.check
+        inside = _lagrange(tab.nodes.numpy(), tau)
+        with_start = _lagrange(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
+        at = torch.zeros_like(state)
+        for j, order in enumerate(self.system.shape.orders):
+            at[order, j] = torch.tensordot(inside, y[:, j], 1)
+            for rate in range(order):
+                at[rate, j] = torch.tensordot(
+                    with_start, torch.cat([state[None, rate, j], D[:, rate, j]]), 1
+                )
+        defect = self.system.residual(time + tau * h, at)
+        LU, pivots, scale = self._factors[h][tab.kept.index(tab.real)]
+        z = torch.linalg.lu_solve(LU, pivots, (defect / scale)[:, None])[:, 0]
+        z = z.reshape(self.system.unknowns, -1)
+        gamma = float(tab.values[tab.real].real)
+        errors = []
+        for j, order in enumerate(self.system.shape.orders):
+            if order:
+                errors.append((h * gamma) ** order * z[j].norm() / self.scale[j])
+        return float(torch.stack(errors).max()) * tab.constant / gamma if errors else 0.0
+
+    def _guess(self, state: Tensor, h: float, before: Step | None) -> Tensor:
+        """y by extrapolating the step before, or constant."""
+        tab = self.tableau
+        if before is None or before.length < 0.3 * h or len(before.stages) != tab.stages:
+            first = torch.stack([state[o, j] for j, o in enumerate(self.system.shape.orders)])
+            return first.expand(tab.stages, -1, -1).clone()
+        where = 1 + tab.nodes.numpy() * (h / before.length)
+        weights = torch.stack([_lagrange(tab.nodes.numpy(), tau) for tau in where])
+        return torch.einsum("is,sjk->ijk", weights, before.stages)
+
+
+def _combined(jacobians: list[Tensor], factor: Tensor) -> Tensor:
+    """sum_k factor^k J_k."""
+    total = jacobians[-1].to(factor.dtype)
+    for part in reversed(jacobians[:-1]):
+        total = total * factor + part
+    return total
+
+
+def _lagrange(nodes: np.ndarray, at: float) -> Tensor:
+    """The Lagrange polynomials of nodes at a point, (nodes,)."""
+    weights = np.ones(len(nodes))
+    for i, node in enumerate(nodes):
+        others = np.delete(nodes, i)
+        weights[i] = np.prod((at - others) / (node - others))
+    return torch.from_numpy(weights)
+
+
+def next_length(h: float, error: float, tolerance: float, stages: int) -> float:
+    """The step that the tolerance allows; unchanged if it is not much longer, to keep factors."""
+    if error <= 0:
+        return 4 * h
+    factor = 0.85 * (tolerance / error) ** (1 / (stages + 1))
+    factor = min(4.0, max(0.2, factor))
+    return h if 1.0 <= factor < 1.5 else factor * h

@@ -1,0 +1,306 @@
+"""The equations of an evolution problem projected on modes: F(t, c, c', c'') = 0.
+
+Unknown j is sum_i c_ij(t) phi_i(x). Each equation is projected on the modes of the unknown that it
+determines (Galerkin), and where a condition holds, the projection gives way: with the rows of the
+conditions B c = g, B = U S V', the equation is kept on the null space of B, and U' (B c - g) = 0
+takes the place of the rest. Conditions that change in time and conditions with time derivatives
+are rows of the same kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from gmnm_pde.assembly import Block, Linearised, linearise, residual_rows
+from gmnm_pde.errors import InputError
+from gmnm_pde.evolution.modes import Modes
+from gmnm_pde.evolution.rows import (
+    coefficients_at,
+    condition_blocks,
+    equation_blocks,
+    initial_blocks,
+    moved,
+)
+from gmnm_pde.evolution.spacing import Spacing
+from gmnm_pde.fields import Orders
+from gmnm_pde.problem import Problem
+
+SMOOTHER = 0.5
+"""Part of the modes, the smoothest, that a multiplier has: with as many as the velocity, some
+pressures would have no gradient that any velocity sees (the inf-sup condition)."""
+
+RATES = 3
+"""c, c' and c''."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which equation determines which unknown, and how.
+
+    Arguments:
+        orders: of the time derivatives of each unknown.
+        determines: for each equation, the index of the unknown.
+        multipliers: unknowns that their own equation does not hold, as the pressure, which is there
+            to make the velocity free of sources.
+    """
+
+    orders: tuple[int, ...]
+    determines: tuple[int, ...]
+    multipliers: tuple[int, ...] = ()
+
+
+def shape_of(problem: Problem) -> Shape:
+    """The shape of a problem.
+
+    Raises:
+        InputError: not as many equations as unknowns, an order in time above two.
+    """
+    assert problem.time is not None
+    unknowns = tuple(problem.unknowns)
+    if len(problem.equations) != len(unknowns):
+        raise InputError(
+            f"there are {len(problem.equations)} equations for {len(unknowns)} unknowns.",
+            mend="An evolution problem has one equation for each unknown.",
+        )
+    found = coefficients_at(problem, problem.time[0])
+    rates = np.full((len(unknowns), len(unknowns)), -1)
+    space = np.zeros_like(rates)
+    for e, coefficients in enumerate(found):
+        for name, orders in coefficients:
+            j = unknowns.index(name)
+            rates[e, j] = max(rates[e, j], orders[-1])
+            space[e, j] = max(space[e, j], sum(orders[:-1]))
+    orders = rates.max(0).clip(0)
+    if orders.max() >= RATES:
+        raise InputError(
+            f"an equation holds a time derivative of order {orders.max()}.",
+            mend="Introduce the first time derivative as an unknown of its own.",
+        )
+    # An equation determines the unknown whose highest time derivative it holds; a constraint the
+    # one it holds, most differentiated, if that is still free.
+    score = np.where((rates == orders) & (orders > 0), 100.0, 0.0) + np.where(rates >= 0, 1.0, 0.0)
+    score = score + 0.01 * space
+    rows, columns = linear_sum_assignment(-score)
+    determines = [0] * len(unknowns)
+    for e, j in zip(rows, columns, strict=True):
+        determines[e] = int(j)
+    multipliers = tuple(j for e, j in enumerate(determines) if rates[e, j] < 0)
+    return Shape(tuple(int(o) for o in orders), tuple(determines), multipliers)
+
+
+class System:
+    """F and its derivatives for one set of modes.
+
+    Coefficients are tensors (rates, unknowns, modes): c, c' and c''.
+
+    Arguments:
+        time: at which the rank of the conditions is decided.
+        cut: smallest singular value of the conditions that counts, over the largest.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        shape: Shape,
+        modes: Modes,
+        spacings: Sequence[Spacing],
+        time: float,
+        cut: float,
+    ) -> None:
+        self.problem = problem
+        self.shape = shape
+        self.modes = modes
+        self._equations = equation_blocks(problem, modes.points, time)
+        self._conditions = condition_blocks(problem, spacings, modes.lattice, time)
+        self._features: list[dict[Orders, Tensor]] = [{} for _ in self._conditions]
+        self.unknowns = len(problem.unknowns)
+        self.size = self.unknowns * modes.count
+        self._kept = max(1, int(SMOOTHER * modes.count))
+        self._split(time, cut)
+
+    # ------------------------------------------------------------------ F and its derivatives
+
+    def residual(self, time: float, c: Tensor) -> Tensor:
+        """F, (size,): the projected equations, then the conditions."""
+        projected = c.new_zeros(self.unknowns, self.modes.count)
+        for e, block in enumerate(self._equations):
+            lin = self._evaluate(block, time, c, None)
+            projected[self.shape.determines[e]] = self.modes.project(lin)
+        for j in self.shape.multipliers:
+            projected[j, self._kept :] = c[0, j, self._kept :]
+        equations = self._free.T @ projected.reshape(-1)
+        if not self._conditions:
+            return equations
+        rows = [
+            residual_rows(
+                block, Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
+            )
+            for i, block in enumerate(self._conditions)
+        ]
+        return torch.cat([equations, self._bound.T @ torch.cat(rows)])
+
+    def jacobians(self, time: float, c: Tensor) -> list[Tensor]:
+        """dF/dc^(o - k) for k = 0, 1, 2, o being the order of each unknown: each (size, size)."""
+        M, unknowns = self.modes.count, tuple(self.problem.unknowns)
+        full = c.new_zeros(RATES, self.unknowns, M, self.unknowns, M)
+        for e, block in enumerate(self._equations):
+            lin = self._linearise(block, time, c, None)
+            row = self.shape.determines[e]
+            varying: dict[tuple[int, int], Tensor] = {}
+            for (name, orders), a in lin.coefficients.items():
+                j, k, alpha = unknowns.index(name), self._depth(name, orders), orders[:-1]
+                if _constant(a):
+                    full[k, row, :, j] += a[0] * self.modes.product(alpha)
+                    continue
+                term = a[:, None] * self.modes.derivative(alpha)
+                varying[k, j] = varying[k, j] + term if (k, j) in varying else term
+            for (k, j), term in varying.items():
+                full[k, row, :, j] += self.modes.tested @ term
+        for j in self.shape.multipliers:
+            full[:, j, self._kept :] = 0.0
+            index = torch.arange(self._kept, M)
+            full[0, j, index, j, index] = 1.0
+        full = full.reshape(RATES, self.size, self.size)
+        rows = [self._condition_rows(time, c, i) for i in range(len(self._conditions))]
+        found = []
+        for k in range(max(self.shape.orders) + 1):
+            top = self._free.T @ full[k] if self._conditions else full[k]
+            below = [self._bound.T @ torch.cat([part[k] for part in rows])] if rows else []
+            found.append(torch.cat([top, *below]))
+        return found
+
+    # ------------------------------------------------------------------------------ the state
+
+    def initial(self, time: float) -> Tensor:
+        """c of the initial conditions, which may hold any combination of u and u_t."""
+        c = self.modes.values.new_zeros(RATES, self.unknowns, self.modes.count)
+        for rate, j, values in self._initial_values(time):
+            c[rate, j] = self.modes.project(values)
+        return self.admissible(time, c)
+
+    def initial_misfit(self, time: float, c: Tensor) -> Tensor:
+        """By how much c misses the initial values of u, (points, unknowns)."""
+        missed = self.modes.values.new_zeros(len(self.modes.points), self.unknowns)
+        for rate, j, values in self._initial_values(time):
+            if rate == 0:
+                missed[:, j] = self.modes.values @ c[0, j] - values
+        return missed
+
+    def _initial_values(self, time: float) -> list[tuple[int, int, Tensor]]:
+        """What the initial conditions say: order in time, unknown, values at the quadrature."""
+        unknowns = tuple(self.problem.unknowns)
+        found = []
+        for block in initial_blocks(self.problem, self.modes.points, time):
+            lin = linearise(
+                self.problem, block, lambda name, orders: torch.zeros_like(block.weights)
+            )
+            plain = [key for key in lin.coefficients if not sum(key[1][:-1])]
+            if len(plain) != 1 or len(lin.coefficients) != 1:
+                raise InputError(
+                    f"the initial condition {block.label!r} does not say what one unknown is.",
+                    mend="Write u = f(x), or u_t = f(x), one unknown a condition.",
+                )
+            name, orders = plain[0]
+            values = lin.target / lin.coefficients[name, orders]
+            found.append((orders[-1], unknowns.index(name), values))
+        return found
+
+    def admissible(self, time: float, c: Tensor) -> Tensor:
+        """The nearest c that satisfies the conditions (by one Newton step on their rows)."""
+        if not self._conditions:
+            return c
+        rows = torch.cat([self._plain_rows(time, c, i) for i in range(len(self._conditions))])
+        missed = [
+            residual_rows(b, Linearised(self._evaluate(b, time, c, i), {}, b.points.new_zeros(0)))
+            for i, b in enumerate(self._conditions)
+        ]
+        bound = self._bound.T @ rows
+        change = torch.linalg.pinv(bound) @ (self._bound.T @ torch.cat(missed))
+        c = c.clone()
+        c[0] -= change.reshape(self.unknowns, -1)
+        return c
+
+    # -------------------------------------------------------------------------------- details
+
+    def _depth(self, name: str, orders: Orders) -> int:
+        """How often the highest time derivative is integrated for this one."""
+        return self.shape.orders[tuple(self.problem.unknowns).index(name)] - orders[-1]
+
+    def _split(self, time: float, cut: float) -> None:
+        """The null space of the conditions and the rows that are kept of them."""
+        size = self.size
+        if not self._conditions:
+            self._free, self._bound = torch.eye(size, dtype=torch.float64), torch.zeros(0, 0)
+            return
+        zero = self.modes.values.new_ones(RATES, self.unknowns, self.modes.count)
+        parts = [self._condition_rows(time, zero, i) for i in range(len(self._conditions))]
+        rows = torch.cat([part.sum(0) for part in parts])
+        U, S, Vh = torch.linalg.svd(rows, full_matrices=True)
+        rank = int((S > cut * S[0]).sum())
+        self._bound, self._free = U[:, :rank], Vh[rank:].T.contiguous()
+
+    def _values(self, c: Tensor, i: int | None, points: Tensor):  # type: ignore[no-untyped-def]
+        """Values and derivatives for a jet: at the quadrature, or at the points of a condition."""
+        unknowns = tuple(self.problem.unknowns)
+
+        def values(name: str, orders: Orders) -> Tensor:
+            alpha, rate = orders[:-1], orders[-1]
+            feature = self._feature(alpha, i, points)
+            return feature @ c[rate, unknowns.index(name)]
+
+        return values
+
+    def _feature(self, alpha: Orders, i: int | None, points: Tensor) -> Tensor:
+        if i is None:
+            return self.modes.derivative(alpha)
+        known = self._features[i]
+        if alpha not in known:
+            known[alpha] = self.modes.at(points[:, :-1], [alpha])[alpha]
+        return known[alpha]
+
+    def _evaluate(self, block: Block, time: float, c: Tensor, i: int | None) -> Tensor:
+        block = moved(block, time)
+        jet = self.problem.jet(block.points, self._values(c, i, block.points), block.normals)
+        with torch.no_grad():
+            return block.residual(jet)
+
+    def _linearise(self, block: Block, time: float, c: Tensor, i: int | None) -> Linearised:
+        block = moved(block, time)
+        return linearise(self.problem, block, self._values(c, i, block.points))
+
+    def _condition_rows(self, time: float, c: Tensor, i: int) -> Tensor:
+        """d(rows of a condition)/dc^(o - k), (RATES, rows, size)."""
+        block = self._conditions[i]
+        lin = self._linearise(block, time, c, i)
+        unknowns = tuple(self.problem.unknowns)
+        n, M = len(block.points), self.modes.count
+        rows = c.new_zeros(RATES, n, self.unknowns, M)
+        for (name, orders), a in lin.coefficients.items():
+            feature = self._feature(orders[:-1], i, block.points)
+            rows[self._depth(name, orders), :, unknowns.index(name)] += a[:, None] * feature
+        return torch.stack([block.combine(part.reshape(n, -1)) for part in rows])
+
+    def _plain_rows(self, time: float, c: Tensor, i: int) -> Tensor:
+        """d(rows of a condition)/dc, (rows, size)."""
+        block = self._conditions[i]
+        lin = self._linearise(block, time, c, i)
+        unknowns = tuple(self.problem.unknowns)
+        n = len(block.points)
+        rows = c.new_zeros(n, self.unknowns, self.modes.count)
+        for (name, orders), a in lin.coefficients.items():
+            if orders[-1] == 0:
+                feature = self._feature(orders[:-1], i, block.points)
+                rows[:, unknowns.index(name)] += a[:, None] * feature
+        return block.combine(rows.reshape(n, -1))
+
+
+def _constant(a: Tensor) -> bool:
+    """Whether a coefficient is the same at every point."""
+    low, high = a.min(), a.max()
+    return bool(high - low <= 1e-14 * torch.maximum(high.abs(), low.abs()))

@@ -1,0 +1,32 @@
+"""The method that a problem calls for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gmnm_pde.methods.base import Method, Outcome, Setting, State
+from gmnm_pde.methods.least_squares import LeastSquares
+from gmnm_pde.methods.time_stepping import TimeStepping
+from gmnm_pde.networks import Network
+from gmnm_pde.problem import Interface, Problem
+
+
+@dataclass(frozen=True)
+class Auto(Method):
+    """``time_stepping`` for an evolution problem, ``least_squares`` for any other.
+
+    Problems with time and interfaces are solved in space and time at once, by least squares.
+    """
+
+    def chosen(self, problem: Problem) -> Method:
+        whole = any(isinstance(condition, Interface) for condition in problem.conditions)
+        return LeastSquares() if problem.time is None or whole else TimeStepping()
+
+    def start(self, setting: Setting, network: Network | None) -> State:
+        return self.chosen(setting.problem).start(setting, network)
+
+    def step(self, setting: Setting, state: State) -> State:
+        return self.chosen(setting.problem).step(setting, state)
+
+    def decide(self, setting: Setting, state: State) -> Outcome | None:
+        return self.chosen(setting.problem).decide(setting, state)

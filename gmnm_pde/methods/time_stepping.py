@@ -1,0 +1,312 @@
+"""Evolution problems by a space-time split: units in space, their weights implicitly in time.
+
+    u(x, t) = sum_i pi_i(t) g_i(x)
+
+The equations are projected on orthonormal combinations of the units (:mod:`gmnm_pde.evolution`),
+which leaves F(t, c, c', c'') = 0 for their coefficients, and this is solved by Radau IIA with a step
+size that follows the tolerance. Units are placed by the state and placed anew when it has changed.
+A level is one march from the first time to the last; the next one has smaller tolerances in space
+and time, until the estimated error is small enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.assembly import Block, at_network
+from gmnm_pde.errors import InputError
+from gmnm_pde.estimate import Estimate, calibrated
+from gmnm_pde.evolution.march import Journey, March, Plan, TooManyUnits
+from gmnm_pde.evolution.radau import tableau
+from gmnm_pde.evolution.spacing import Spacing
+from gmnm_pde.evolution.system import Shape, shape_of
+from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.networks import GMNMSpec, Network
+from gmnm_pde.networks.evolution import Evolution, segment_from_nodes
+from gmnm_pde.placement import margin_for
+from gmnm_pde.problem import Condition, Problem
+
+FIRST = 1e-3
+"""What the first level aims at."""
+
+SMALLER = 0.1
+"""What the second level aims at over what the first did."""
+
+SMALLEST = 1e-10
+"""No level aims at less: rounding of second derivatives is above it."""
+
+PROBES = 2000
+CHECK_POINTS = 1500
+"""Points in space and time at which levels are compared, and at which residuals are measured."""
+
+NEAR_ROUNDING = 1e-9
+"""Without a tolerance, a level that brings nothing below this ends the solve."""
+
+ENDED = "steps become ever shorter"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Between levels.
+
+    Arguments:
+        shape: which equation determines which unknown.
+        aim: the error that the next level is made for: steps, margin and modes.
+        density: its units for each length over which the solution changes.
+        probes: (n, d + 1).
+        first: spacings at the first time, as the last level ended up with for its density.
+        values: of the last level there.
+        estimate: of the last level.
+        best: the smallest estimated error so far, None before the first level.
+        since_best: levels since then.
+        seconds: of the last level.
+        finest: whether the last level's aim was the smallest there is.
+        ended: why the next level cannot be solved, or the last one did not reach the end.
+    """
+
+    shape: Shape
+    aim: float
+    density: float
+    probes: Tensor
+    first: tuple[Spacing, ...] | None = None
+    values: Tensor | None = None
+    estimate: Estimate | None = None
+    best: float | None = None
+    since_best: int = 0
+    seconds: float = 0.0
+    finest: bool = False
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class TimeStepping(Method):
+    """March through time, level by level.
+
+    Arguments:
+        ratio: width of a unit over the spacing.
+        density: units for each length over which the solution changes, at the first level.
+        growth: factor from level to level where errors in space are the larger ones.
+    """
+
+    ratio: float = 2.4
+    density: float = 1.5
+    growth: float = 1.4
+
+    def start(self, setting: Setting, network: Network | None) -> State:
+        problem = setting.problem
+        if problem.time is None:
+            raise InputError(
+                "the method time_stepping needs a problem with time.",
+                mend="Use least_squares, or `auto`, which chooses.",
+            )
+        if not isinstance(setting.network, GMNMSpec):
+            raise InputError(
+                "the method time_stepping needs the network gmnm.",
+                mend="Use another method for other networks; they solve in space and time at once.",
+            )
+        shape = shape_of(problem)
+        probes = problem.region.sample_interior(PROBES, "sobol", setting.seed + 1)
+        return State(memory=Memory(shape, FIRST, self.density, probes))
+
+    def step(self, setting: Setting, state: State) -> State:
+        memory: Memory = state.memory
+        began, plan = setting.elapsed, self._plan(setting, memory)
+        try:
+            journey = March(
+                setting.problem, memory.shape, setting.network, plan, memory.first
+            ).run()
+        except TooManyUnits as error:
+            reason = f"the next level needs {error.needed} units, more than the {setting.max_units} allowed"
+            return replace(state, memory=replace(memory, ended=reason))
+        if not journey.segments:
+            return replace(state, memory=replace(memory, ended=journey.stopped or "no step"))
+        whole = journey.stopped is None
+        if not whole and state.network is not None and journey.reached < _reached(state.network):
+            return replace(state, memory=replace(memory, ended=journey.stopped))
+        network = _network(journey, plan.stages)
+        rows = checked(setting.problem, network, setting.seed + 2)
+        with torch.no_grad():
+            values = network(memory.probes)
+        estimate = self._estimate(setting, memory, rows, values, journey)
+        better = memory.best is None or estimate.worst <= memory.best
+        aim, density = self._next(setting, memory, estimate, journey)
+        return State(
+            network=setting.placed(network) if better or state.network is None else state.network,
+            estimated_error=estimate.relative if better else state.estimated_error,
+            records=(*state.records, _record(setting, state, network, journey, rows, estimate)),
+            notes=state.notes,
+            memory=replace(
+                memory,
+                aim=aim,
+                density=density,
+                first=tuple(
+                    replace(spacing, h=spacing.h * (memory.density / density))
+                    for spacing in journey.first
+                ),
+                values=values,
+                estimate=estimate,
+                best=estimate.worst if better else memory.best,
+                since_best=0 if better else memory.since_best + 1,
+                seconds=setting.elapsed - began,
+                finest=memory.aim <= SMALLEST,
+                ended=None if whole else _where(journey),
+            ),
+        )
+
+    def decide(self, setting: Setting, state: State) -> Outcome | None:
+        memory: Memory = state.memory
+        if memory.ended is not None:
+            none = state.network is None
+            return Outcome("failed" if none else "stopped", memory.ended)
+        if memory.best is None:
+            return None
+        error = memory.best
+        if setting.rtol is not None and error <= setting.rtol:
+            return Outcome(
+                "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
+            )
+        asked = setting.rtol is not None
+        near = not asked and error < NEAR_ROUNDING
+        if memory.since_best >= (1 if near else 2):
+            reason = f"the last level brought no improvement on an estimated error of {error:.1e}"
+            return Outcome("stopped" if asked else "converged", reason)
+        if memory.aim <= SMALLEST and error < NEAR_ROUNDING and memory.finest:
+            reason = f"estimated error {error:.1e} is as small as this method goes"
+            return Outcome("stopped" if asked else "converged", reason)
+        ahead = 2.0 * memory.seconds
+        if not asked and near and ahead > max(3.0, 1.5 * setting.elapsed):
+            return Outcome("converged", "the next level would take longer than all before it")
+        if setting.elapsed + ahead > setting.time_limit:
+            return Outcome(
+                "stopped",
+                f"the next level would take about {ahead:.0f} s, beyond the time limit of "
+                f"{setting.time_limit:.0f} s",
+            )
+        return None
+
+    # -------------------------------------------------------------------------------- details
+
+    def _plan(self, setting: Setting, memory: Memory) -> Plan:
+        aim = max(memory.aim, SMALLEST)
+        return Plan(
+            tolerance=0.3 * aim,
+            density=memory.density,
+            margin=margin_for(0.1 * aim, self.ratio),
+            ratio=self.ratio,
+            cut=min(max(1e-3 * aim, 1e-12), 1e-7),
+            max_units=setting.max_units if setting.network.units is None else setting.network.units,
+            deadline=setting.started + setting.time_limit,
+        )
+
+    def _next(
+        self, setting: Setting, memory: Memory, estimate: Estimate, journey: Journey
+    ) -> tuple[float, float]:
+        """What the next level aims at, and its density."""
+        error = estimate.worst
+        before = math.inf if memory.estimate is None else memory.estimate.worst
+        if not math.isfinite(error):
+            return SMALLER * memory.aim, self.growth * memory.density
+        drop = error / before if math.isfinite(before) else SMALLER
+        hoped = error * min(max(drop, 1e-3), SMALLER)
+        if setting.rtol is not None:
+            hoped = max(hoped, 0.2 * setting.rtol)
+        aim = max(min(hoped, memory.aim), SMALLEST)
+        if journey.error > 0.3 * error:
+            aim = max(min(aim, 0.1 * memory.aim), SMALLEST)
+        # Errors below the aim were reached with units to spare. A few more all the same: levels
+        # with the same ones would have their error in common, and not see it.
+        spare = error <= memory.aim or journey.error > 0.3 * error
+        return aim, (self.growth**0.4 if spare else self.growth) * memory.density
+
+    def _estimate(
+        self, setting: Setting, memory: Memory, rows: Sequence[tuple[Block, Tensor]],
+        values: Tensor, journey: Journey,
+    ) -> Estimate:  # fmt: skip
+        known = [row for block, row in rows if block.kind == "equation"]
+        missed = torch.cat(known)
+        missed = missed[missed.isfinite()]
+        size = missed.square().mean().sqrt().item() if len(missed) else math.inf
+        both = values.isfinite().all(1)
+        before = memory.values
+        if before is not None:
+            both &= before.isfinite().all(1)
+            before = before[both]
+        doubted = journey.largest * values[both].square().mean().sqrt().item()
+        # Levels that take the same steps have the error of these in common. Residuals of high order
+        # grow with the noise of close units; the distances of levels do not.
+        last = memory.estimate
+        return calibrated(
+            setting.problem.unknowns, size, values[both], before, last, doubted,
+            singular=last is not None and bool(last.moves),
+        )  # fmt: skip
+
+
+def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, Tensor]]:
+    """Residuals at random points of space and time that no step used, one a block."""
+    region = problem.region
+    interior = region.sample_interior(CHECK_POINTS, "random", seed)
+    ones = interior.new_ones(len(interior))
+    blocks = [
+        Block("equation", item.label, item.residual, interior, ones)  # type: ignore[union-attr]
+        for item in problem.equations
+    ]
+    for condition in problem.conditions:
+        if isinstance(condition, Condition) and isinstance(condition.at[0], str):
+            names = (condition.at,) if isinstance(condition.at, str) else condition.at
+            found = region.sample_boundary(
+                CHECK_POINTS // 4, [str(name) for name in names], "random", seed
+            )
+            blocks.append(
+                Block(
+                    "condition", condition.label, condition.residual, found.points,
+                    found.points.new_ones(len(found.points)), found.normals,
+                )
+            )  # fmt: skip
+    return [(block, at_network(problem, block, network).residual) for block in blocks]
+
+
+def _network(journey: Journey, stages: int) -> Evolution:
+    nodes = torch.cat([torch.zeros(1, dtype=torch.float64), tableau(stages).nodes])
+    return Evolution(
+        [
+            segment_from_nodes(part.network, part.times, nodes, part.values)
+            for part in journey.segments
+        ]
+    )
+
+
+def _reached(network: Network) -> float:
+    return network.reached if isinstance(network, Evolution) else -math.inf
+
+
+def _where(journey: Journey) -> str:
+    if journey.stopped is not None and journey.stopped.startswith(ENDED):
+        return f"stopped at t = {journey.reached:.6g}: {journey.stopped}"
+    return f"stopped at t = {journey.reached:.6g} by {journey.stopped}"
+
+
+def _record(
+    setting: Setting, state: State, network: Evolution, journey: Journey,
+    rows: Sequence[tuple[Block, Tensor]], estimate: Estimate,
+) -> Record:  # fmt: skip
+    def rms(kind: str) -> float:
+        chosen = [row for block, row in rows if block.kind == kind]
+        known = torch.cat(chosen) if chosen else torch.zeros(0)
+        known = known[known.isfinite()]
+        return known.square().mean().sqrt().item() if len(known) else math.nan
+
+    return Record(
+        step=len(state.records) + 1,
+        units=journey.units,
+        parameters=sum(p.numel() for p in network.parameters()),
+        points=journey.points * journey.steps,
+        residual_rms=rms("equation"),
+        boundary_rms=rms("condition"),
+        estimated_error=estimate.worst if math.isfinite(estimate.worst) else None,
+        seconds=setting.elapsed,
+    )
