@@ -33,6 +33,12 @@ FLOOR = 2e-15
 """No estimate is below rounding."""
 
 
+UNSEEN = 0.5
+"""With a larger error nothing of a solution is known."""
+
+FIRST_SIGHT = 0.01
+"""The smallest error of the level after such a one."""
+
 NOTHING = 1e-10
 """An unknown smaller than this part of the largest one is taken to be zero."""
 
@@ -128,8 +134,18 @@ def calibrated(
         error = max(SAFETY * error, doubt_now)
         if _vanishes(size, rms(values_before[:, j]), error, max(sizes)):
             size = max(sizes)
-        relative[name] = max(error / size, FLOOR) if math.isfinite(error) else math.inf
+        found = error / size if math.isfinite(error) else math.inf
+        relative[name] = max(found, _believable(before.relative.get(name, math.inf)), FLOOR)
     return Estimate(relative, misfit_now, constants, moves)
+
+
+def _believable(before: float) -> float:
+    """The smallest error that can be claimed after a level with this one.
+
+    A level that shows nothing of the solution says nothing about the factor between misfit and
+    error either, in a nonlinear problem: the next one has to be compared with another.
+    """
+    return FIRST_SIGHT if UNSEEN < before < math.inf else 0.0
 
 
 def _vanishes(size: float, before: float, error: float, largest: float) -> bool:

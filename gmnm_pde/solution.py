@@ -335,7 +335,7 @@ def load(
         problem = load_problem(beside).problem
     if network is None and problem is None and made_for_problem(name):
         raise InputError(
-            "a part of the solution, its subdomains or hard conditions, is stored with its problem.",
+            "subdomains and hard conditions of a solution are stored with its problem, not here.",
             mend="Give it: `gp.load(path, problem=...)`.",
             file=file,
         )

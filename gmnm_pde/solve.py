@@ -135,8 +135,10 @@ def run(
             estimated_error=before.estimated_error,
         )
         while (outcome := method.decide(setting, state)) is None:
+            known = len(state.records)
             state = method.step(setting, state)
-            if monitor is not None:
+            # A level that could not be solved leaves no record.
+            if monitor is not None and len(state.records) > known:
                 monitor(state.records[-1])
     except KeyboardInterrupt:
         if state.network is None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gmnm_pde.config import load_problem
 from gmnm_pde.fields import Residual
-from gmnm_pde.problem import Condition, IntegralCondition, Problem
+from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
 from gmnm_pde.references import Exact, exact_values
 
 FILES = sorted((Path(__file__).parents[1] / "problems").glob("*.yaml"))
@@ -31,10 +31,12 @@ def relative_residual(
     return float(values.abs().max() / max(term.abs().max() for term in terms))
 
 
-def boundary_points(problem: Problem, condition: Condition) -> tuple[Tensor, Tensor | None]:
+def condition_points(problem: Problem, condition: Condition) -> tuple[Tensor, Tensor | None]:
     """Points where a condition holds, with their normals."""
     if not isinstance(condition.at, str) and not isinstance(condition.at[0], str):
-        return torch.tensor([condition.at], dtype=torch.float64), None
+        points = problem.region.sample_interior(20, "random", 1)
+        points[:, : len(condition.at)] = points.new_tensor(condition.at)
+        return points, None
     keep: Callable[[Tensor], Tensor] | None = None
     where = condition.where
     if where is not None:
@@ -42,19 +44,56 @@ def boundary_points(problem: Problem, condition: Condition) -> tuple[Tensor, Ten
         def keep(points: Tensor) -> Tensor:
             return where(problem.jet(points, exact_values(problem, points))).bool()
 
-    boundary = problem.domain.sample_boundary(200, condition.at, "random", 1, where=keep)
+    boundary = problem.region.sample_boundary(200, condition.at, "random", 1, where=keep)
     return boundary.points, boundary.normals
+
+
+def gap_of_ends(problem: Problem, condition: Periodic) -> float:
+    """How far values and slopes at the two ends of a periodic coordinate are apart, relative."""
+    axis = tuple(problem.coordinates).index(condition.coordinate)
+    low, high = problem.region.sample_interior(50, "random", 2).repeat(2, 1).chunk(2)
+    low[:, axis] = problem.domain.lower[axis]
+    high[:, axis] = problem.domain.upper[axis]
+    gaps = []
+    for name in problem.unknowns:
+        size = exact_values(problem, problem.region.sample_interior(300))(
+            name, (0,) * len(problem.coordinates)
+        )
+        for k in range(3):
+            orders = tuple(k * (i == axis) for i in range(len(problem.coordinates)))
+            ends = [exact_values(problem, end)(name, orders) for end in (low, high)]
+            gaps.append(float((ends[0] - ends[1]).abs().max() / size.abs().max()))
+    return max(gaps)
+
+
+def jump_of(problem: Problem, condition: Interface) -> float:
+    """How far the jump of the exact solution is from what it should be."""
+    edge = problem.interfaces[condition.of].sample_boundary(100, "boundary", "random", 5)
+    sides = []
+    for shift in (-1e-13, 1e-13):
+        points = edge.points + shift * edge.normals
+        jet = problem.jet(points, exact_values(problem, points), edge.normals)
+        sides.append(condition.jump(jet))
+    return float((sides[1] - sides[0] - condition.equals).abs().max())
 
 
 def violations(problem: Problem) -> Iterator[tuple[str, float]]:
     """How far the exact solution is from solving each part of its problem."""
-    interior = problem.domain.sample_interior(300, "random", 0)
+    interior = problem.region.sample_interior(300, "random", 0)
     for equation in problem.equations:
         yield equation.label, relative_residual(problem, equation.residual, interior)
     for condition in problem.conditions:
-        if isinstance(condition, Condition):
-            points, normals = boundary_points(problem, condition)
-            yield condition.label, relative_residual(problem, condition.residual, points, normals)
+        match condition:
+            case Condition():
+                points, normals = condition_points(problem, condition)
+                yield (
+                    condition.label,
+                    relative_residual(problem, condition.residual, points, normals),
+                )
+            case Periodic():
+                yield condition.label, gap_of_ends(problem, condition)
+            case Interface():
+                yield condition.label, jump_of(problem, condition)
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
@@ -63,7 +102,7 @@ def problem(request: pytest.FixtureRequest) -> Problem:
 
 
 def test_there_is_a_catalogue():
-    assert len(FILES) >= 13
+    assert len(FILES) >= 30
 
 
 def test_the_exact_solution_solves_its_problem(problem):
@@ -76,7 +115,7 @@ def test_the_exact_solution_solves_its_problem(problem):
 def test_integral_conditions_hold(problem):
     for condition in problem.conditions:
         if isinstance(condition, IntegralCondition) and isinstance(problem.reference, Exact):
-            points = problem.domain.sample_interior(2**14, "sobol", 0)
+            points = problem.region.sample_interior(2**14, "sobol", 0)
             jet = problem.jet(points, exact_values(problem, points))
             integral = float(condition.integrand(jet).mean()) * problem.domain.measure
             assert integral == pytest.approx(condition.equals, abs=1e-3)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gmnm_pde.linalg import RIDGE, damped_solve, factor
+from gmnm_pde.linalg import RIDGE, damped_solve, factor, reflections
 
 
 def normal(*shape: int, seed: int) -> Tensor:
@@ -245,3 +245,39 @@ def test_cuda_reaches_what_the_cpu_does(ratio):
     assert x.device.type == "cuda"
     assert norm(A, x.cpu(), b) < 10 * norm(A, solved(A, b), b)
     assert x.norm().item() < 30 * solved(A, b).norm().item()
+
+
+@pytest.mark.parametrize("make", WELL_CONDITIONED.values(), ids=WELL_CONDITIONED)
+def test_one_factorisation_serves_many_right_hand_sides(make):
+    A = make()
+    kept = reflections(A.clone())
+    for seed in (4, 5):
+        b = normal(len(A), seed=seed)
+        factored, expected = kept.against(b), factor(A.clone(), b)
+        torch.testing.assert_close(factored.solve(), expected.solve(), rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(factored.solve(0.1), expected.solve(0.1), rtol=1e-11, atol=1e-11)
+        assert factored.residual(expected.solve()) == pytest.approx(
+            expected.residual(expected.solve()), rel=1e-10, abs=1e-12
+        )
+
+
+def test_a_correction_keeps_the_sum_small_and_not_itself():
+    """min |A y - b|^2 + RIDGE^2 |scale (x + y)|^2: along what A does not see, y undoes x."""
+    A = normal(30, 1, seed=12).repeat(1, 2)
+    x = torch.tensor([5.0, -5.0], dtype=torch.float64)
+    y = reflections(A.clone()).against(A[:, 0], x).solve()
+    torch.testing.assert_close(x + y, torch.full((2,), 0.5, dtype=torch.float64), atol=0.2, rtol=0)
+    alone = reflections(A.clone()).against(A[:, 0]).solve()
+    torch.testing.assert_close(alone, torch.full((2,), 0.5, dtype=torch.float64), atol=0.2, rtol=0)
+
+
+@pytest.mark.parametrize("k", [1, 127, 128, 129, 300])
+@pytest.mark.parametrize("ridge", [1e-3, 1.0])
+def test_damped_triangles_of_any_size(k, ridge):
+    """Whole blocks of columns, and what is left of one."""
+    R, c = normal(k, k, seed=20).triu(), normal(k, seed=21)
+    R.diagonal().add_(3.0 * R.diagonal().sign())
+    stacked = torch.cat([R, ridge * torch.eye(k, dtype=torch.float64)])
+    expected = lstsq(stacked, torch.cat([c, torch.zeros(k, dtype=torch.float64)]))
+    size = expected.abs().max().item()
+    torch.testing.assert_close(damped_solve(R, c, ridge), expected, rtol=1e-8, atol=1e-8 * size)

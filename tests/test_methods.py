@@ -18,11 +18,20 @@ from gmnm_pde.collocation import collocate
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
-from gmnm_pde.methods import METHODS, LeastSquares, Method, Setting, State, VariableProjection
+from gmnm_pde.methods import (
+    METHODS,
+    Auto,
+    LeastSquares,
+    Method,
+    Setting,
+    State,
+    TimeStepping,
+    VariableProjection,
+)
 from gmnm_pde.methods.weights import fit_linear
 from gmnm_pde.networks import GMNM, GMNMSpec, Network, NetworkSpec
 from gmnm_pde.placement import Layout, first_patch, margin_for
-from gmnm_pde.problem import Dirichlet, Problem, Sampling
+from gmnm_pde.problem import Dirichlet, Initial, Problem, Sampling
 from gmnm_pde.references import Exact
 from gmnm_pde.solution import measure
 from gmnm_pde.solve import run
@@ -60,6 +69,44 @@ BRATU = replace(
 )
 
 
+HEAT = Problem(
+    "xt",
+    "u",
+    Interval(0, 1),
+    [lambda u, x, t: u.t - u.xx],
+    [Dirichlet("boundary", 0.0), Initial(lambda x: sin(pi * x))],
+    reference=Exact({"u": lambda x, t: sin(pi * x) * exp(-(pi**2) * t)}),
+    time=(0, 0.1),
+)
+STRING = Problem(
+    "xt",
+    "uv",
+    Interval(0, 1),
+    [lambda u, v: u.t - v, lambda u, v: v.t - u.xx],
+    [
+        Dirichlet("boundary", 0.0, "u"),
+        Initial(lambda x: sin(pi * x), "u"),
+        Initial(0.0, "v"),
+    ],
+    reference=Exact(
+        {
+            "u": lambda x, t: sin(pi * x) * torch.cos(pi * t),
+            "v": lambda x, t: -pi * sin(pi * x) * sin(pi * t),
+        }
+    ),
+    time=(0, 0.7),
+)
+EVOLVING = {id(LINE): HEAT, id(SYSTEM): STRING}
+
+
+def asked(method: Method, problem: Problem = LINE, **options: object) -> Setting:
+    """A setting with the problem, or for a method that marches through time with one like it."""
+    if isinstance(method, TimeStepping):
+        options.pop("network", None)
+        return setting(EVOLVING[id(problem)], **options)
+    return setting(problem, **options)
+
+
 def setting(problem: Problem = LINE, **options: object) -> Setting:
     return Setting(problem, options.pop("network", GMNMSpec()), Sampling(), **options)
 
@@ -77,9 +124,18 @@ def short(name: str) -> Method:
 # all methods
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=[name for name in METHODS if name != "auto"])
 def method(request: pytest.FixtureRequest) -> Method:
     return short(request.param)
+
+
+def test_auto_chooses_by_time():
+    assert isinstance(Auto().chosen(LINE), LeastSquares)
+    assert isinstance(Auto().chosen(HEAT), TimeStepping)
+    for problem in (LINE, HEAT):
+        state, outcome = run(Auto(), setting(problem, rtol=1e-3), State(), None)
+        assert outcome.status == "converged"
+        assert error(problem, state.network) < 1e-3
 
 
 def test_a_method_is_frozen_options(method):
@@ -92,7 +148,9 @@ def test_a_method_is_frozen_options(method):
 @pytest.mark.parametrize("problem", [LINE, SYSTEM], ids=["one unknown", "two unknowns"])
 def test_a_method_solves(method, problem):
     few = GMNMSpec(units=14)
-    state, outcome = run(method, setting(problem, rtol=1e-4, network=few), State(), None)
+    what = asked(method, problem, rtol=1e-4, network=few)
+    state, outcome = run(method, what, State(), None)
+    problem = what.problem
     assert outcome.reason
     assert set(state.estimated_error) <= set(problem.unknowns)
     assert error(problem, state.network) < 1e-2
@@ -109,7 +167,7 @@ def test_a_method_solves(method, problem):
 
 
 def test_a_step_leaves_the_state_before_as_it_was(method):
-    what = setting(network=GMNMSpec(units=10))
+    what = asked(method, network=GMNMSpec(units=10))
     state = method.step(what, method.start(what, None))
     network, before = state.network, copy.deepcopy(state.network.state_dict())
     after = method.step(what, state)
@@ -122,12 +180,12 @@ def test_a_step_leaves_the_state_before_as_it_was(method):
 
 
 def test_a_method_says_nothing_before_its_first_step(method):
-    what = setting()
+    what = asked(method)
     assert method.decide(what, method.start(what, None)) is None
 
 
 def test_a_method_repeats_itself_bitwise(method):
-    what = setting(network=GMNMSpec(units=10), rtol=1e-3)
+    what = asked(method, network=GMNMSpec(units=10), rtol=1e-3)
     first, second = (run(method, what, State(), None)[0].network for _ in range(2))
     for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(a, b)
@@ -155,7 +213,8 @@ class NonlinearSpec(NetworkSpec):
 def test_a_network_that_a_method_cannot_train_is_refused_by_both_names(method):
     name = next(name for name, cls in METHODS.items() if cls is type(method))
     with pytest.raises(InputError, match=name) as caught:
-        run(method, setting(network=NonlinearSpec()), State(), None)
+        problem = HEAT if isinstance(method, TimeStepping) else LINE
+        run(method, setting(problem, network=NonlinearSpec()), State(), None)
     assert "Nonlinear" in str(caught.value)
 
 

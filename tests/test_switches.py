@@ -147,14 +147,14 @@ def test_overlapping_conditions() -> None:
     inside = [Dirichlet("boundary"), Dirichlet("left"), Dirichlet(("left", "top"))]
     assert condition_switches(poisson(SQUARE, inside)) == ()
     problem = Problem(
-        "xt",
+        "xy",
         "u",
         Rectangle(x=(0, 1), y=(0, 1)),
-        [lambda u, x, t: u.tt - u.xx],
+        [lambda u, x, y: u.yy - u.xx],
         [
             Dirichlet(("left", "right")),
-            Dirichlet("bottom", lambda x, t: x * (1 - x)),
-            Condition("bottom", lambda u, x, t: u.t - 1),
+            Dirichlet("bottom", lambda x, y: x * (1 - x)),
+            Condition("bottom", lambda u, x, y: u.y - 1),
         ],
     )
     assert condition_switches(problem) == ()

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gmnm_pde.catalog import names
+from gmnm_pde.config import load_problem
 from validation import measure, peers, runner
 from validation.cases import Case, CommandCase, Suite, exponent, load_suite
 from validation.table import table
+from validation.worker import errors_at_ends
 
 SWEEP = Case("poisson", rtol=1e-4, relative_l2=1e-4, seconds=1.0, factor=30.0)
 GOOD = {
@@ -23,6 +26,28 @@ GOOD = {
     "reason": "under the tolerance",
     "statuses": ["converged"],
     "seconds_scaled": 0.5,
+}
+
+
+TABLED = {
+    "machine": {
+        "cpu": "A CPU",
+        "cores": 2,
+        "cores_used": 1,
+        "memory_gb": None,
+        "os": "Linux",
+        **dict.fromkeys(("python", "torch", "numpy", "scipy"), "1.0"),
+        "scikit-fem": None,
+    },
+    "commit": None,
+    "repeats": 3,
+    "reference_seconds": 0.4,
+    "calibration_seconds": 0.4,
+    "calibration_min": 0.4,
+    "calibration_max": 0.5,
+    "cases": [],
+    "checks": [],
+    "commands": [],
 }
 
 
@@ -53,9 +78,10 @@ def solved(
 
 
 def test_every_case_names_an_existing_problem_and_solver(suite: Suite) -> None:
-    assert {case.problem for case in suite.cases} <= set(names("problems"))
+    assert {case.problem for case in suite.cases} | {"fit-data"} == set(names("problems"))
     assert {case.solver for case in suite.cases if case.solver} <= set(names("solvers"))
-    assert set(peers.ELEMENTS) | set(peers.NOT_COMPARED) == set(names("problems"))
+    linear = {case.problem for case in suite.cases if "any-equation" not in case.groups}
+    assert set(peers.ELEMENTS) | set(peers.NOT_COMPARED) == linear | {"fit-data"}
 
 
 def test_every_problem_of_the_sweep_meets_every_tolerance(suite: Suite) -> None:
@@ -65,9 +91,11 @@ def test_every_problem_of_the_sweep_meets_every_tolerance(suite: Suite) -> None:
 
 
 def test_limits_are_numbers_and_names_are_unique(suite: Suite) -> None:
-    limits = [(case.relative_l2, case.seconds) for case in suite.cases if "figures" in case.groups]
-    assert len(limits) == 14
-    assert all(isinstance(value, float) for pair in limits for value in pair)
+    for group, count in (("figures", 14), ("any-equation", 25)):
+        cases = [case for case in suite.cases if group in case.groups and not case.label]
+        assert len(cases) == count
+        limits = [(case.relative_l2, case.seconds) for case in cases]
+        assert all(isinstance(value, float) for pair in limits for value in pair)
     found = [item.name for item in (*suite.cases, *suite.commands)]
     assert len(found) == len(set(found))
 
@@ -76,6 +104,12 @@ def test_a_figure_that_is_also_in_the_sweep_is_one_case(suite: Suite) -> None:
     (case,) = suite.select(["poisson@1e-8"]).cases
     assert case.groups == ("figures", "sweep")
     assert (case.seconds, case.factor) == (0.25, 30.0)
+
+
+def test_a_case_that_changes_its_problem(suite: Suite) -> None:
+    (case,) = suite.select(["wave/100-periods*"]).cases
+    assert (case.name, case.set) == ("wave/100-periods@1e-8", ("time=[0, 200]",))
+    assert (case.growth, case.time_limit) == (3.0, 300.0)
 
 
 def test_selection_by_name_pattern_and_group(suite: Suite) -> None:
@@ -227,7 +261,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """No case is solved: the worker returns what this dictionary says."""
     answer = solved()
     monkeypatch.setattr(measure, "run_worker", lambda task, **arguments: dict(answer))
-    monkeypatch.setattr(runner, "RESULTS", (tmp_path / "issue-figures.json").resolve())
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
     monkeypatch.setattr(runner, "TABLE", tmp_path / "TABLE.md")
     return answer
 
@@ -260,17 +294,58 @@ def test_exit_code_2_for_an_unknown_case(capsys: pytest.CaptureFixture[str]) -> 
     assert "no case matches 'poison'" in capsys.readouterr().err
 
 
-def test_all_cases_write_the_committed_files(
+def test_a_part_that_was_measured_whole_is_written(
     fake: dict[str, Any], suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    small = replace(suite, cases=suite.cases[:3], commands=())
+    (other,) = suite.select(["bratu"]).cases
+    small = replace(suite, cases=(*suite.cases[:3], other), commands=())
     monkeypatch.setattr(runner, "load_suite", lambda: small)
+    runner.main(["--no-fem", "poisson"])
+    assert list(tmp_path.iterdir()) == []
+    assert runner.main(["--table"]) == 2
+    runner.main(["--no-fem", "any-equation"])
+    assert {path.name for path in tmp_path.iterdir()} == {"any-equation.json", "TABLE.md"}
+    assert [case["name"] for case in part(tmp_path, "any-equation")["cases"]] == ["bratu"]
+    assert "poisson-kan" not in (tmp_path / "TABLE.md").read_text()
     runner.main(["--no-fem"])
+    assert len(part(tmp_path, "issue-figures")["cases"]) == 3
+    assert len(part(tmp_path, "any-equation")["cases"]) == 1
     text = (tmp_path / "TABLE.md").read_text()
+    assert text.index("| poisson-kan |") < text.index("| bratu |")
     (tmp_path / "TABLE.md").unlink()
     assert runner.main(["--table"]) == 0
     assert (tmp_path / "TABLE.md").read_text() == text
-    assert "| poisson-kan |" in text
+
+
+def part(folder: Path, name: str) -> dict[str, Any]:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_an_error_that_grows_is_a_limit_missed(
+    fake: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fake["errors_at_ends"] = [1e-9, 2.9e-9]
+    run = ["wave/100-periods*", "--no-fem", "--out", str(tmp_path / "out.json")]
+    assert runner.main(run) == 0
+    (case,) = json.loads((tmp_path / "out.json").read_text())["cases"]
+    assert "| wave/100-periods@1e-8 | 1.0e-09 | 2.9e-09 | 2.9 | 3 |" in table(
+        {"x": {**TABLED, "cases": [case]}}
+    )
+    fake["errors_at_ends"] = [1e-9, 3.1e-9]
+    assert runner.main(run) == 1
+    assert "the error grew from 1.0e-09 to 3.1e-09" in capsys.readouterr().out
+
+
+def test_errors_at_both_ends_of_the_time() -> None:
+    problem = load_problem("wave", ["time=[0, 200]"]).problem
+
+    def solution(points: torch.Tensor) -> torch.Tensor:
+        known = problem.reference.evaluate(problem, points).values
+        return known * (1 + 1e-6 * points[:, 1:])
+
+    first, last = errors_at_ends(problem, solution)
+    assert 0.2e-6 < first < 2e-6
+    assert last == pytest.approx(199e-6, rel=0.01)
 
 
 def test_the_table_says_what_was_measured_and_what_was_missed(suite: Suite) -> None:
@@ -296,27 +371,8 @@ def test_the_table_says_what_was_measured_and_what_was_missed(suite: Suite) -> N
             "quadrilaterals-8": {"note": "scikit-fem is not installed"},
         },
     }
-    data = {
-        "machine": {
-            "cpu": "A CPU",
-            "cores": 2,
-            "cores_used": 1,
-            "memory_gb": None,
-            "os": "Linux",
-            **dict.fromkeys(("python", "torch", "numpy", "scipy"), "1.0"),
-            "scikit-fem": None,
-        },
-        "commit": None,
-        "repeats": 3,
-        "reference_seconds": 0.4,
-        "calibration_seconds": 0.4,
-        "calibration_min": 0.4,
-        "calibration_max": 0.5,
-        "cases": [result],
-        "checks": [],
-        "commands": [],
-    }
-    lines = table(data, "some.json").splitlines()
+    data = {**TABLED, "cases": [result]}
+    lines = table({"some": data}).splitlines()
     (row,) = [line for line in lines if line.startswith("| convection-diffusion | 1.0e-14")]
     assert "1e-7, aim 1e-9" in row
     assert "1.50 (1.00 to 2.00)" in row

@@ -12,6 +12,14 @@ import yaml
 
 CASES = Path(__file__).with_name("cases.yaml")
 
+PARTS = {
+    "issue-figures": ("figures", "sweep", "commands"),
+    "any-equation": ("any-equation",),
+}
+"""The files of the results, and the groups that are in each."""
+
+GROUPS = tuple(group for groups in PARTS.values() for group in groups)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -20,26 +28,34 @@ class Case:
     Arguments:
         problem, solver: names of the catalogue; None is the recipe that the problem names.
         rtol: the tolerance asked for; the solve then has to end as "converged".
+        label, set: what is changed in the problem, in a word, and as ``--set`` takes it.
+        time_limit: seconds, where the solve may take longer than it may by itself.
         relative_l2: limit of the measured error; ``aim`` is only reported.
         seconds: limit of the solve on the reference machine.
         factor: how far the estimate may be from the true error, either way.
-        groups: "figures" and "sweep".
+        growth: limit of the error in the last hundredth of the time over that in the first.
+        groups: "figures", "sweep" and "any-equation".
     """
 
     problem: str
     solver: str | None = None
     rtol: float | None = None
+    label: str | None = None
+    set: tuple[str, ...] = ()
+    time_limit: float | None = None
     relative_l2: float | None = None
     aim: float | None = None
     seconds: float | None = None
     factor: float | None = None
+    growth: float | None = None
     groups: tuple[str, ...] = ("figures",)
 
     @property
     def name(self) -> str:
-        """``poisson``, ``poisson@1e-8`` or ``poisson:gmnm-small``."""
+        """``poisson``, ``poisson@1e-8``, ``poisson:gmnm-small`` or ``wave/100-periods``."""
+        label = f"/{self.label}" if self.label else ""
         solver = f":{self.solver}" if self.solver else ""
-        return f"{self.problem}{solver}{f'@{exponent(self.rtol)}' if self.rtol else ''}"
+        return f"{self.problem}{label}{solver}{f'@{exponent(self.rtol)}' if self.rtol else ''}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,20 @@ class Suite:
     noise: float
     calibration: Mapping[str, float]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all cases and commands."""
+        items: tuple[Case | CommandCase, ...] = (*self.cases, *self.commands)
+        return frozenset(item.name for item in items)
+
+    def part(self, groups: Sequence[str]) -> Suite:
+        """The cases that are in one of the groups."""
+        return replace(
+            self,
+            cases=tuple(item for item in self.cases if set(item.groups) & set(groups)),
+            commands=tuple(item for item in self.commands if set(item.groups) & set(groups)),
+        )
+
     def select(self, patterns: Sequence[str]) -> Suite:
         """The cases whose name or group matches one of the patterns; all for no pattern.
 
@@ -86,8 +116,7 @@ class Suite:
             if not any(_matches(item, [pattern]) for item in items):
                 known = ", ".join(item.name for item in items)
                 raise ValueError(
-                    f"no case matches {pattern!r}.\n"
-                    f"Groups: figures, sweep, commands. Cases: {known}."
+                    f"no case matches {pattern!r}.\nGroups: {', '.join(GROUPS)}. Cases: {known}."
                 )
         return replace(
             self,
@@ -99,9 +128,13 @@ class Suite:
 def load_suite(path: Path = CASES) -> Suite:
     """Read the cases; a figure and a row of the sweep that are the same solve become one case."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    figures = [_case(row) for row in data["figures"]]
+    rows = [
+        _case({**row, "groups": (group,)})
+        for group in ("figures", "any-equation")
+        for row in data[group]
+    ]
     cases: dict[str, Case] = {}
-    for case in (*figures, *_sweep(data["sweep"])):
+    for case in (*rows, *_sweep(data["sweep"])):
         cases[case.name] = _merged(cases[case.name], case) if case.name in cases else case
     commands = [
         CommandCase(**{**row, "command": tuple(str(word) for word in row["command"])})
@@ -123,11 +156,11 @@ def exponent(value: float) -> str:
 
 def _case(row: Mapping[str, Any]) -> Case:
     # YAML 1.1 takes 1e-8 for a text: every limit is made a number here.
-    numbers = {"rtol", "relative_l2", "aim", "seconds"}
+    numbers = {"rtol", "relative_l2", "aim", "seconds", "growth", "time_limit"}
     values: dict[str, Any] = {
         key: float(value) if key in numbers else value for key, value in row.items()
     }
-    return Case(**values)
+    return Case(**{**values, "set": tuple(values.get("set", ()))})
 
 
 def _sweep(data: Mapping[str, Any]) -> list[Case]:

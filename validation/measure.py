@@ -54,12 +54,14 @@ def measure_case(case: Case, suite: Suite, repeats: int) -> Result:
         "problem": case.problem,
         "solver": case.solver,
         "rtol": case.rtol,
+        "set": list(case.set),
         "groups": list(case.groups),
         "limits": {
             "relative_l2": case.relative_l2,
             "aim": case.aim,
             "seconds": case.seconds,
             "factor": case.factor,
+            "growth": case.growth,
         },
     }
     try:
@@ -70,6 +72,9 @@ def measure_case(case: Case, suite: Suite, repeats: int) -> Result:
             rtol=case.rtol,
             repeats=repeats,
             calibration=dict(suite.calibration),
+            changes=case.set,
+            time_limit=case.time_limit,
+            growth=case.growth is not None,
         )
     except MeasurementError as error:
         return {**about, "passed": False, "missed": [f"failed: {error}"]}
@@ -110,6 +115,10 @@ def judge_case(case: Case, result: Mapping[str, Any]) -> list[str]:
             missed.append("there is no estimate")
         elif not error / case.factor <= estimate <= error * case.factor:
             missed.append(f"estimate {estimate:.1e} is not within {case.factor:g} of {error:.1e}")
+    if case.growth is not None:
+        first, last = result["errors_at_ends"]
+        if not last <= case.growth * first:
+            missed.append(f"the error grew from {first:.1e} to {last:.1e}")
     return missed + _late(case.seconds, result["seconds_scaled"])
 
 

@@ -6,16 +6,16 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from validation import machine, measure, peers
-from validation.cases import Case, CommandCase, Suite, load_suite
+from validation.cases import GROUPS, PARTS, Case, CommandCase, Suite, load_suite
 from validation.table import table
 
 FOLDER = Path(__file__).resolve().parent
-RESULTS = FOLDER / "results" / "issue-figures.json"
+RESULTS = FOLDER / "results"
 TABLE = FOLDER / "TABLE.md"
 
 MISSED, BAD_INPUT = 1, 2
@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write, print. Returns 0, 1 if a limit is missed, 2 for a bad argument."""
     options = _parser().parse_args(arguments)
     try:
-        suite = load_suite().select(options.cases)
+        everything = load_suite()
+        suite = everything.select(options.cases)
         if options.table:
-            data = json.loads(RESULTS.read_text(encoding="utf-8"))
-            TABLE.write_text(table(data, RESULTS.name), encoding="utf-8")
+            write_table()
             return 0
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{item.name:28} {', '.join(item.groups)}")
         return 0
     data = run(suite, options.repeats, None if options.no_fem else options.fem_budget, _say)
-    write(data, options.out or (None if options.cases else RESULTS))
+    if options.out:
+        write(data, options.out)
+    else:
+        write_parts(data, suite, everything)
     print(summary(data))
     return 0 if passed(data) else MISSED
 
@@ -64,23 +67,48 @@ def run(
         say(line(result))
         commands.append(result)
     if fem_budget is not None:
-        found = peers.ladders((case.problem for case in suite.cases), fem_budget, repeats, say)
-        for result in cases:
+        compared = [result for result in cases if "any-equation" not in result["groups"]]
+        names = (result["problem"] for result in compared)
+        found = peers.ladders(names, fem_budget, repeats, say)
+        for result in compared:
             result["scikit_fem"] = peers.beside(result, found)
-    times = [item["calibration_seconds"] for item in (*cases, *commands) if "seconds" in item]
-    return {
+    about = {
         "machine": machine.describe(),
         "commit": machine.commit(),
         "repeats": repeats,
         "fem_budget_seconds": fem_budget,
         "reference_seconds": suite.calibration["reference_seconds"],
+    }
+    return gathered(about, cases, measure.judge_sweeps(cases, suite.noise), commands)
+
+
+def gathered(
+    about: Mapping[str, Any],
+    cases: Sequence[dict[str, Any]],
+    checks: Sequence[dict[str, Any]],
+    commands: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """Results, and the range of the calibrations beside them."""
+    times = [item["calibration_seconds"] for item in (*cases, *commands) if "seconds" in item]
+    return {
+        **about,
         "calibration_seconds": statistics.median(times) if times else None,
         "calibration_min": min(times, default=None),
         "calibration_max": max(times, default=None),
-        "cases": cases,
-        "checks": measure.judge_sweeps(cases, suite.noise),
-        "commands": commands,
+        "cases": list(cases),
+        "checks": list(checks),
+        "commands": list(commands),
     }
+
+
+def part_of(data: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+    """The results of some groups."""
+    about = {key: data[key] for key in data if key not in ("cases", "checks", "commands")}
+    cases, commands = (
+        [item for item in data[key] if set(item["groups"]) & set(groups)]
+        for key in ("cases", "commands")
+    )
+    return gathered(about, cases, data["checks"] if "sweep" in groups else [], commands)
 
 
 def passed(data: dict[str, Any]) -> bool:
@@ -88,14 +116,37 @@ def passed(data: dict[str, Any]) -> bool:
     return all(item["passed"] for key in ("cases", "checks", "commands") for item in data[key])
 
 
-def write(data: dict[str, Any], path: Path | None) -> None:
-    """The JSON, and TABLE.md if it is the evidence that is committed."""
-    if path is None:
-        return
+def write(data: Mapping[str, Any], path: Path) -> None:
+    """The JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    if path.resolve() == RESULTS:
-        TABLE.write_text(table(data, path.name), encoding="utf-8")
+
+
+def write_parts(data: Mapping[str, Any], suite: Suite, everything: Suite) -> None:
+    """The files of the parts all of whose cases were measured, and TABLE.md, if there are any."""
+    whole = []
+    for part, groups in PARTS.items():
+        needed = everything.part(groups).names
+        if needed and needed <= suite.names:
+            write(part_of(data, groups), RESULTS / f"{part}.json")
+            whole.append(part)
+    if whole:
+        write_table()
+
+
+def write_table() -> None:
+    """TABLE.md from the files of the parts that there are.
+
+    Raises:
+        OSError: there are none.
+    """
+    paths = [RESULTS / f"{part}.json" for part in PARTS]
+    known = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()
+    }
+    if not known:
+        raise OSError(f"no results in {RESULTS}; measure first.")
+    TABLE.write_text(table(known), encoding="utf-8")
 
 
 def line(result: dict[str, Any]) -> str:
@@ -107,6 +158,8 @@ def line(result: dict[str, Any]) -> str:
         parts.append(f"estimated {result['estimated_error']:.1e}")
     if "seconds" in result:
         parts.append(f"{result['seconds']:.3f} s, scaled {result['seconds_scaled']:.3f} s")
+    if "errors_at_ends" in result:
+        parts.append("first and last {:.1e}, {:.1e}".format(*result["errors_at_ends"]))
     if result.get("memory_gb") is not None:
         parts.append(f"{result['memory_gb']:.2f} GB")
     return "  ".join([*parts, *result["missed"]])
@@ -128,13 +181,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "cases",
         nargs="*",
-        help="names, patterns (poisson*) or groups (figures, sweep, commands); all if left out",
+        help=f"names, patterns (poisson*) or groups ({', '.join(GROUPS)}); all if left out",
     )
     parser.add_argument("--repeats", type=_positive, default=3, help="solves of each case (3)")
     parser.add_argument(
         "--out",
         type=Path,
-        help=f"JSON file; results/{RESULTS.name} and TABLE.md for all cases, none for a subset",
+        help="JSON file; if not given, each file of results/ all of whose cases were measured",
     )
     parser.add_argument("--no-fem", action="store_true", help="leave scikit-fem out")
     parser.add_argument(

@@ -11,11 +11,13 @@ MISSING = "-"
 
 HEAD = """# Measured figures
 
-Written by `python validation/run.py` from `results/{source}`; what the columns mean is in
-`README.md`.
-
-{machine}
+Written by `python validation/run.py` from `results/`; what the columns mean is in `README.md`.
 """
+
+TITLES = {
+    "issue-figures": "Linear problems and whole commands",
+    "any-equation": "Nonlinear equations, systems and time",
+}
 
 PEERS = {
     "triangles-4": "scikit-fem, triangles of degree 4",
@@ -24,23 +26,31 @@ PEERS = {
 }
 
 
-def table(data: Mapping[str, Any], source: str) -> str:
-    """The whole document."""
+def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """The whole document, of the results by the names of their files."""
+    return "\n".join([HEAD, *(_part(name, data) for name, data in parts.items())])
+
+
+def _part(name: str, data: Mapping[str, Any]) -> str:
     cases = data["cases"]
-    figures = [case for case in cases if "figures" in case["groups"]]
-    sweep = [case for case in cases if "sweep" in case["groups"]]
-    parts = [HEAD.format(source=source, machine=_machine(data))]
-    if figures:
-        parts.append("## Figures\n\n" + _solves(figures))
-    if sweep:
-        parts.append("## A tolerance asked for\n\n" + _solves(sweep))
+
+    def of(group: str) -> list[Mapping[str, Any]]:
+        return [case for case in cases if group in case["groups"]]
+
+    parts = [f"## {TITLES.get(name, name)}\n\nFrom `results/{name}.json`. {_machine(data)}\n"]
+    if figures := [*of("figures"), *of("any-equation")]:
+        parts.append("### Figures\n\n" + _solves(figures))
+    if sweep := of("sweep"):
+        parts.append("### A tolerance asked for\n\n" + _solves(sweep))
     if data["checks"]:
-        parts.append("## A looser tolerance is cheaper\n\n" + _checks(data["checks"]))
+        parts.append("### A looser tolerance is cheaper\n\n" + _checks(data["checks"]))
+    if longer := [case for case in cases if "errors_at_ends" in case]:
+        parts.append("### Errors at the beginning and at the end\n\n" + _growth(longer))
     if data["commands"]:
-        parts.append("## Whole commands\n\n" + _commands(data["commands"]))
+        parts.append("### Whole commands\n\n" + _commands(data["commands"]))
     if any(case.get("scikit_fem") for case in cases):
-        parts.append("## scikit-fem at the same error\n\n" + _peers(cases))
-    parts.append("## Missed\n\n" + _missed(data))
+        parts.append("### scikit-fem at the same error\n\n" + _peers(cases))
+    parts.append("### Missed\n\n" + _missed(data))
     return "\n".join(parts)
 
 
@@ -145,6 +155,16 @@ def _peers(cases: Sequence[Mapping[str, Any]]) -> str:
                     duration(row.get("seconds_for_rtol")),
                 ]
             )
+    return _grid(head, rows)
+
+
+def _growth(cases: Sequence[Mapping[str, Any]]) -> str:
+    rows = []
+    for case in cases:
+        first, last = case["errors_at_ends"]
+        limit = figure(case["limits"]["growth"], "g")
+        rows.append([case["name"], figure(first), figure(last), figure(last / first, ".2g"), limit])
+    head = ["case", "first hundredth of the time", "last", "ratio", "limit"]
     return _grid(head, rows)
 
 

@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg
+
+if TYPE_CHECKING:
+    from gmnm_pde.problem import Problem
+    from gmnm_pde.solution import Solution
 
 
 def calibrate(rows: int, columns: int, repeats: int = 3) -> list[float]:
@@ -36,8 +40,15 @@ def solve(
     rtol: float | None,
     repeats: int,
     calibration: Mapping[str, float],
+    changes: Sequence[str] = (),
+    time_limit: float | None = None,
+    growth: bool = False,
 ) -> dict[str, Any]:
     """Solve a problem of the catalogue ``repeats`` times, after the calibration and a warm-up.
+
+    Arguments:
+        changes: of the problem, as ``--set`` takes them.
+        growth: whether errors in the first and the last hundredth of the time are compared.
 
     The warm-up is another, small solve: it loads what torch and scipy load on first use and
     cannot leave anything behind that helps the case.
@@ -45,13 +56,16 @@ def solve(
     import torch
 
     import gmnm_pde as gp
+    from gmnm_pde.config import load_problem
 
     torch.set_num_threads(1)
     before = calibrate(int(calibration["rows"]), int(calibration["columns"]))
     gp.solve("poisson", rtol=0.1, device="cpu")
-    runs = [
-        gp.solve(problem, solver=solver, rtol=rtol, device="cpu").metrics() for _ in range(repeats)
-    ]
+    file = load_problem(problem, changes)
+    recipe = file.recipe() if solver is None else solver
+    options: dict[str, Any] = {"rtol": rtol, "time_limit": time_limit, "device": "cpu"}
+    solutions = [gp.solve(file.problem, solver=recipe, **options) for _ in range(repeats)]
+    runs = [solution.metrics() for solution in solutions]
     keys = ("relative_l2", "max_error", "estimated_error")
     return {
         "calibration_runs": before,
@@ -61,7 +75,22 @@ def solve(
         **{key: runs[-1][key] for key in ("status", "reason", "units", "parameters", "points")},
         "statuses": [run["status"] for run in runs],
         "dtype": runs[-1]["dtype"],
+        **({"errors_at_ends": errors_at_ends(file.problem, solutions[-1])} if growth else {}),
     }
+
+
+def errors_at_ends(problem: Problem, solution: Solution) -> list[float]:
+    """Relative L2 errors in the first and the last hundredth of the time."""
+    assert problem.time is not None
+    assert problem.reference is not None
+    start, end = problem.time
+    errors = []
+    for first in (start, end - 0.01 * (end - start)):
+        points = problem.region.sample_interior(2000, "random", 5)
+        points[:, -1] = first + 0.01 * (points[:, -1] - start)
+        known = problem.reference.evaluate(problem, points).values
+        errors.append(float((solution(points) - known).norm() / known.norm()))
+    return errors
 
 
 def fem(problem: str, element: str, budget: float, repeats: int) -> list[dict[str, Any]]:

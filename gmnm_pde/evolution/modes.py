@@ -23,7 +23,6 @@ from gmnm_pde.evolution.spacing import Lattice
 from gmnm_pde.fields import Orders
 from gmnm_pde.networks import GMNM
 
-
 SHORT_WAVES = 3e-3
 """Singular values of waves that are four units long, over the largest."""
 
@@ -48,10 +47,11 @@ class Modes:
         # Of norm one each: close units are narrow, and their waves are not to be cut before others.
         norms = scaled.norm(dim=0).clamp_min(1e-300)
         Q, triangle = torch.linalg.qr(scaled / norms)
-        U, S, Vh = torch.linalg.svd(triangle, full_matrices=False)
-        count = int((S > cut * S[0]).sum())
-        self.weights_of_modes = Vh[:count].T / S[:count] / norms[:, None]
-        self._singular = S[:count] / S[0]
+        U, singular, Vh = torch.linalg.svd(triangle, full_matrices=False)
+        relative = singular / singular[0]
+        count = int((relative > cut).sum())
+        self.weights_of_modes = Vh[:count].T / singular[:count] / norms[:, None]
+        self._singular = relative[:count]
         orthonormal = Q @ U[:, :count]
         self.values = orthonormal / root
         self.tested = (orthonormal * root).T.contiguous()
@@ -91,5 +91,5 @@ class Modes:
         return c * (part / (part + SHORT_WAVES**2))
 
     def project(self, values: Tensor) -> Tensor:
-        """Coefficients of functions given at the points of the quadrature, (..., n) -> (..., count)."""
+        """Coefficients of functions given at the points of the quadrature, (..., count)."""
         return values @ self.tested.T

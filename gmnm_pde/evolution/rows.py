@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.assembly import Block, Key, linearise
+from gmnm_pde.collocation import quadrature
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.spacing import Lattice, Spacing, product
-from gmnm_pde.fields import as_column
+from gmnm_pde.fields import Jet, Orders, as_column
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
 
@@ -49,7 +51,7 @@ def condition_blocks(
     blocks: list[Block] = []
     for condition in problem.conditions:
         if isinstance(condition, IntegralCondition):
-            blocks.append(_integral(condition, lattice, time))
+            blocks.append(_integral(problem, condition, lattice, time))
         elif isinstance(condition, Periodic):
             blocks += _periodic(problem, condition, spacings, time)
         elif isinstance(condition, Interface):
@@ -145,10 +147,16 @@ def _at_point(problem: Problem, condition: Condition, time: float) -> Block:
     return Block("condition", condition.label, condition.residual, point, point.new_ones(1))
 
 
-def _integral(condition: IntegralCondition, lattice: Lattice, time: float) -> Block:
+def _integral(
+    problem: Problem, condition: IntegralCondition, lattice: Lattice, time: float
+) -> Block:
+    points, weights = lattice.points, lattice.weights
+    if not problem.domain.fills_box:
+        # Scattered points project well and integrate badly: x^2 over a disk by some percent.
+        points, weights = quadrature(problem.domain)
     return Block(
-        "integral", condition.label, condition.integrand, at_time(lattice.points, time),
-        torch.ones_like(lattice.weights), average=lattice.weights[None], offset=condition.equals,
+        "integral", condition.label, condition.integrand, at_time(points, time),
+        torch.ones_like(weights), average=weights[None], offset=condition.equals,
     )  # fmt: skip
 
 
@@ -173,11 +181,15 @@ def _periodic(
             blocks.append(
                 Block(
                     "condition", condition.label,
-                    lambda jet, name=name, orders=orders: jet.derivative(name, orders),
+                    partial(_derivative, name=name, orders=orders),
                     points, points.new_ones(len(points)), average=torch.cat([eye, -eye], 1),
                 )
             )  # fmt: skip
     return blocks
+
+
+def _derivative(jet: Jet, name: str, orders: Orders) -> Tensor:
+    return jet.derivative(name, orders)
 
 
 def orders_along(problem: Problem, axis: int, time: float) -> dict[str, int]:

@@ -9,7 +9,7 @@ are rows of the same kind.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, linearise, residual_rows
+from gmnm_pde.assembly import Block, Linearised, at_zero, linearise, residual_rows
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.rows import (
@@ -197,9 +197,7 @@ class System:
         unknowns = tuple(self.problem.unknowns)
         found = []
         for block in initial_blocks(self.problem, self.modes.points, time):
-            lin = linearise(
-                self.problem, block, lambda name, orders: torch.zeros_like(block.weights)
-            )
+            lin = at_zero(self.problem, block)
             plain = [key for key in lin.coefficients if not sum(key[1][:-1])]
             if len(plain) != 1 or len(lin.coefficients) != 1:
                 raise InputError(
@@ -241,11 +239,11 @@ class System:
         zero = self.modes.values.new_ones(RATES, self.unknowns, self.modes.count)
         parts = [self._condition_rows(time, zero, i) for i in range(len(self._conditions))]
         rows = torch.cat([part.sum(0) for part in parts])
-        U, S, Vh = torch.linalg.svd(rows, full_matrices=True)
-        rank = int((S > cut * S[0]).sum())
+        U, singular, Vh = torch.linalg.svd(rows, full_matrices=True)
+        rank = int((singular / singular[0] > cut).sum())
         self._bound, self._free = U[:, :rank], Vh[rank:].T.contiguous()
 
-    def _values(self, c: Tensor, i: int | None, points: Tensor):  # type: ignore[no-untyped-def]
+    def _values(self, c: Tensor, i: int | None, points: Tensor) -> Callable[[str, Orders], Tensor]:
         """Values and derivatives for a jet: at the quadrature, or at the points of a condition."""
         unknowns = tuple(self.problem.unknowns)
 

@@ -70,7 +70,7 @@ class Cylinder(Domain):
         return self.base.boundary_measure * self.duration
 
     @property
-    def sides(self) -> tuple[str, ...]:  # type: ignore[override]
+    def sides(self) -> tuple[str, ...]:
         return (*self.base.sides, *ENDS)
 
     @property

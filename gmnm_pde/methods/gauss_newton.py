@@ -18,19 +18,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from gmnm_pde.assembly import Block
-from gmnm_pde.linalg import RIDGE, Factored, Reflections, reflections
+from gmnm_pde.linalg import Factored, Reflections, reflections
 from gmnm_pde.methods.residuals import Iterate, Residuals
-from gmnm_pde.methods.weights import FOR_NOISE, Damping, Fit, flat, set_flat
-from gmnm_pde.networks import LinearOutputNetwork, Network
-from gmnm_pde.problem import Problem
 
 ITERATIONS = 60
 """Most factorisations at one level."""
@@ -51,11 +46,11 @@ DAMPINGS = (1e-6, 1e-4, 1e-2, 1.0)
 LITTLE = 0.9
 """A loss that falls to no less than this part has fallen little."""
 
+NEARLY = 0.999
+"""A step that promises no less than this part of the loss starts at a minimum."""
+
 ROUNDINGS = 30.0
 """What is left is rounding up to so many of them."""
-
-STARTS = (0.0, 1.0, -1.0)
-"""Constant states to start from."""
 
 PATIENCE = 6
 """So many steps one after the other may bring little."""
@@ -123,8 +118,8 @@ def minimise(rows: Residuals, start: Iterate, deadline: float = math.inf) -> Min
         if fell:
             losses.append(point.loss)
             slow = slow + 1 if point.loss > LITTLE * before.loss else 0
-        little = step.promised > LITTLE * before.loss
-        if settled or (little and point.loss > LITTLE * before.loss):
+        done = step.promised > NEARLY * before.loss or point.loss <= _rounding(point, factors)
+        if settled or (done and point.loss > LITTLE * before.loss):
             return ended("minimum")
         if not fell:
             return ended("stuck")
@@ -164,10 +159,7 @@ def _settled(rows: Residuals, factors: Reflections, point: Iterate) -> tuple[Ite
         assert point.x is not None
         rest = factors.against(-point.residual, point.x)
         left = rest.c.norm().item() / count
-        # Products of rows and weights round to this.
-        eps = torch.finfo(point.x.dtype).eps
-        rounding = ROUNDINGS * eps * (factors.scale * point.x).norm().item() / count
-        if left <= max(SETTLED * point.loss, rounding):
+        if left <= max(SETTLED * point.loss, _rounding(point, factors)):
             return point, True
         if left > 0.3 * before:
             return point, False
@@ -175,6 +167,14 @@ def _settled(rows: Residuals, factors: Reflections, point: Iterate) -> tuple[Ite
         if not after.loss < point.loss:
             return point, False
         point, before = after, left
+
+
+def _rounding(point: Iterate, factors: Reflections) -> float:
+    """What products of rows and weights round to, root mean square."""
+    if point.x is None:
+        return 0.0
+    size = (factors.scale * point.x).norm().item() / len(point.residual) ** 0.5
+    return ROUNDINGS * torch.finfo(point.residual.dtype).eps * size
 
 
 def _damped(rows: Residuals, step: Step) -> list[Iterate]:
@@ -187,111 +187,3 @@ def _damped(rows: Residuals, step: Step) -> list[Iterate]:
 
 def _best(tried: Sequence[Iterate]) -> Iterate:
     return min(tried, key=lambda iterate: iterate.loss)
-
-
-class NotFinite(ArithmeticError):
-    """A residual without a finite value wherever an iteration could start."""
-
-    mend = (
-        "Start from an easier problem (`continuation`), or write it so that it has a value there."
-    )
-
-
-def fit_nonlinear(
-    problem: Problem,
-    network: LinearOutputNetwork,
-    blocks: Sequence[Block],
-    check: Sequence[Block] = (),
-    previous: Network | None = None,
-    deadline: float = math.inf,
-) -> tuple[Fit, str | None]:
-    """Set the output weights that minimise the weighted residual of a nonlinear problem.
-
-    Arguments:
-        previous: a network to start from, of any kind; without one, the first constant in
-            :data:`STARTS` with a finite residual.
-        deadline: in ``time.perf_counter()``, after which no further factorisation is begun.
-
-    Returns:
-        the fit, and what kept the iteration from a minimum.
-
-    Raises:
-        NotFinite: there is nowhere to start from.
-    """
-    rows = Residuals(problem, network, blocks)
-    found = None
-    if previous is not None:
-        found = minimise(rows, rows.of(previous), deadline)
-        if found.iterate.x is None:
-            # No whole step lowers the loss of the other network: shorter ones need weights.
-            found = minimise(rows, rows.at(projected(network, previous, blocks)), deadline)
-    if found is None or found.reason == "not finite":
-        found = _from_constants(rows, network, blocks, deadline)
-    fit, x = _smoothed(found, Residuals(problem, network, check) if check else None)
-    set_flat(network, x)
-    return fit, None if found.reason == "minimum" else found.reason
-
-
-def _from_constants(
-    rows: Residuals, network: LinearOutputNetwork, blocks: Sequence[Block], deadline: float
-) -> Minimum:
-    """From the first constant state that has a finite residual and is no stationary point."""
-    found = None
-    for value in STARTS:
-        start = rows.at(_constant(network, value, blocks))
-        if math.isfinite(start.loss):
-            found = minimise(rows, start, deadline)
-            # Where u = 0, u^2 and |grad u|^2 have no slope: that is no minimum to stay at.
-            if len(found.losses) > 1 or found.iterate.loss == 0.0 or found.reason == "time":
-                return found
-            found = replace(found, reason="stuck")
-    if found is None:
-        values = ", ".join(f"{value:g}" for value in STARTS)
-        raise NotFinite(f"{rows.not_finite(start)} for unknowns that are {values}")
-    return found
-
-
-def _constant(network: LinearOutputNetwork, value: float, blocks: Sequence[Block]) -> Tensor:
-    """Output weights of a constant, (k m,)."""
-    if value == 0.0:
-        return torch.zeros_like(flat(network))
-    shape = network.n_outputs
-    return projected(network, lambda points: points.new_full((len(points), shape), value), blocks)
-
-
-def _smoothed(found: Minimum, check: Residuals | None) -> tuple[Fit, Tensor]:
-    """The damping that does best at points never used, see :func:`weights.damped`."""
-    iterate, factors = found.iterate, found.factors
-    assert iterate.x is not None
-    if check is None or factors is None:
-        checked = () if check is None else check.split(check.at(iterate.x))
-        return Fit(iterate.loss, checked), iterate.x
-    rest = factors.against(-iterate.residual, iterate.x)
-    # The linear model about the iterate, for the weights themselves and not for a step.
-    c = rest.c + factors.R @ (factors.scale * iterate.x)
-    model = Factored(factors.R, c, factors.scale, rest.outside)
-    damping = FOR_NOISE if check.has_data else Damping()
-    best: tuple[float, Tensor, Fit] | None = None
-    for ridge in damping.ridges:
-        x = iterate.x if ridge == RIDGE else model.solve(ridge)
-        residual = model.residual(x) / len(iterate.residual) ** 0.5
-        missed = check.at(x)
-        if best is None or missed.loss < best[0]:
-            best = (missed.loss, x, Fit(residual, check.split(missed), ridge=ridge))
-        elif not damping.thorough:
-            break
-        if missed.loss <= damping.overfit * residual:
-            break
-    assert best is not None
-    return best[2], best[1]
-
-
-def projected(
-    network: LinearOutputNetwork, other: Callable[[Tensor], Tensor], blocks: Sequence[Block]
-) -> Tensor:
-    """Output weights (k m,) that make a network nearly equal to another one at blocks' points."""
-    points = torch.cat([block.points for block in blocks if block.average is None])
-    with torch.no_grad():
-        features, target = network.features(points), other(points)
-    factors = reflections(features)
-    return torch.cat([factors.against(column).solve(1e-10) for column in target.T])

@@ -170,8 +170,8 @@ class Growth:
         units = min(network.n_units, units_allowed(setting))
         while self.units(setting, plan) < 0.8 * units:
             cells = LEAST_GROWTH * plan.cells
-            tolerance = min(plan.tolerance, margin_schedule(cells))
-            plan = replace(plan, cells=cells, tolerance=tolerance)
+            tolerance = max(margin_schedule(cells), _finest_margin(setting))
+            plan = replace(plan, cells=cells, tolerance=min(plan.tolerance, tolerance))
         return plan
 
     def layout(self, setting: Setting, plan: Plan) -> Layout:
@@ -246,7 +246,9 @@ class Growth:
         if corners and self.units(setting, cornered) <= units_allowed(setting):
             return cornered
         patches = grade(layout, progress.points, progress.indicator)
-        if not patches or progress.outside(patches) >= min(progress.drop, PAYS):
+        # After a patch the drop says nothing about what one more uniform level would bring.
+        most = PAYS if progress.graded else min(progress.drop, PAYS)
+        if not patches or progress.outside(patches) >= most:
             return None
         extra = (*plan.extra, *((patch, plan.cells) for patch in patches))
         graded = replace(plan, extra=extra)

@@ -20,7 +20,6 @@ from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
-from gmnm_pde.methods.gauss_newton import NotFinite, fit_nonlinear
 from gmnm_pde.methods.growth import (
     SEEN,
     Growth,
@@ -31,6 +30,7 @@ from gmnm_pde.methods.growth import (
     points_support,
     units_allowed,
 )
+from gmnm_pde.methods.nonlinear import NotFinite, fit_nonlinear
 from gmnm_pde.methods.weights import (
     Damping,
     Fit,
@@ -182,9 +182,7 @@ class LeastSquares(Method):
             if state.network is None:
                 raise InputError(str(error), mend=error.mend) from None
             return replace(state, memory=replace(memory, failure=str(error)))
-        values = setting.problem.completed(
-            memory.probes, evaluate(level.network, memory.probes)
-        )
+        values = setting.problem.completed(memory.probes, evaluate(level.network, memory.probes))
         estimate = self._estimate(setting, memory, level, values)
         progress = _progress(memory, level, estimate)
         plan, graded = self._rules.following(

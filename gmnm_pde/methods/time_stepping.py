@@ -3,8 +3,8 @@
     u(x, t) = sum_i pi_i(t) g_i(x)
 
 The equations are projected on orthonormal combinations of the units (:mod:`gmnm_pde.evolution`),
-which leaves F(t, c, c', c'') = 0 for their coefficients, and this is solved by Radau IIA with a step
-size that follows the tolerance. Units are placed by the state and placed anew when it has changed.
+which leaves F(t, c, c', c'') = 0 for their coefficients. Radau IIA solves it with steps that follow
+the tolerance. Units are placed by the state and placed anew when it has changed.
 A level is one march from the first time to the last; the next one has smaller tolerances in space
 and time, until the estimated error is small enough.
 """
@@ -12,6 +12,7 @@ and time, until the estimated error is small enough.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -37,16 +38,23 @@ FIRST = 1e-3
 SMALLER = 0.1
 """What the second level aims at over what the first did."""
 
-SMALLEST = 1e-10
+SMALLEST = 2e-11
 """No level aims at less: rounding of second derivatives is above it."""
 
 PROBES = 2000
 CHECK_POINTS = 1500
 """Points in space and time at which levels are compared, and at which residuals are measured."""
 
-NEAR_ROUNDING = 1e-9
-"""Without a tolerance, a level that brings nothing below this ends the solve."""
+NEAR_ROUNDING = 1e-7
+"""Without a tolerance, levels below this may take no longer than all before them."""
 
+UNRESOLVED = 1e-3
+"""A solve that ends with a larger error has not converged."""
+
+PATIENT_SECONDS = 3.0
+"""A level that takes less is always tried."""
+
+LONGER = "the next level would take longer than all before it"
 ENDED = "steps become ever shorter"
 
 
@@ -106,7 +114,8 @@ class TimeStepping(Method):
             )
         if not isinstance(setting.network, GMNMSpec):
             raise InputError(
-                "the method time_stepping needs the network gmnm.",
+                "the method time_stepping needs the network gmnm, and "
+                f"{type(setting.network).__name__} is not.",
                 mend="Use another method for other networks; they solve in space and time at once.",
             )
         shape = shape_of(problem)
@@ -121,7 +130,9 @@ class TimeStepping(Method):
                 setting.problem, memory.shape, setting.network, plan, memory.first
             ).run()
         except TooManyUnits as error:
-            reason = f"the next level needs {error.needed} units, more than the {setting.max_units} allowed"
+            reason = (
+                f"the next level needs {error.needed} units, more than the {plan.max_units} allowed"
+            )
             return replace(state, memory=replace(memory, ended=reason))
         if not journey.segments:
             return replace(state, memory=replace(memory, ended=journey.stopped or "no step"))
@@ -161,8 +172,9 @@ class TimeStepping(Method):
     def decide(self, setting: Setting, state: State) -> Outcome | None:
         memory: Memory = state.memory
         if memory.ended is not None:
-            none = state.network is None
-            return Outcome("failed" if none else "stopped", memory.ended)
+            if _near(setting, memory):
+                return Outcome("converged", LONGER)
+            return Outcome("failed" if state.network is None else "stopped", memory.ended)
         if memory.best is None:
             return None
         error = memory.best
@@ -171,16 +183,18 @@ class TimeStepping(Method):
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
         asked = setting.rtol is not None
-        near = not asked and error < NEAR_ROUNDING
-        if memory.since_best >= (1 if near else 2):
-            reason = f"the last level brought no improvement on an estimated error of {error:.1e}"
-            return Outcome("stopped" if asked else "converged", reason)
-        if memory.aim <= SMALLEST and error < NEAR_ROUNDING and memory.finest:
+        near = _near(setting, memory)
+        quick = memory.seconds < PATIENT_SECONDS
+        if memory.since_best >= (3 if quick else 1 if near else 2):
+            reason = f"further levels brought no improvement on an estimated error of {error:.1e}"
+            unsure = asked or error > UNRESOLVED
+            return Outcome("stopped" if unsure else "converged", reason)
+        if memory.finest and error < 2 * SMALLEST:
             reason = f"estimated error {error:.1e} is as small as this method goes"
             return Outcome("stopped" if asked else "converged", reason)
         ahead = 2.0 * memory.seconds
-        if not asked and near and ahead > max(3.0, 1.5 * setting.elapsed):
-            return Outcome("converged", "the next level would take longer than all before it")
+        if near and ahead > max(PATIENT_SECONDS, 1.5 * setting.elapsed):
+            return Outcome("converged", LONGER)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "stopped",
@@ -198,10 +212,17 @@ class TimeStepping(Method):
             density=memory.density,
             margin=margin_for(0.1 * aim, self.ratio),
             ratio=self.ratio,
-            cut=min(max(1e-3 * aim, 1e-12), 1e-7),
+            cut=min(max(1e-3 * aim, 3e-13), 1e-7),
             max_units=setting.max_units if setting.network.units is None else setting.network.units,
-            deadline=setting.started + setting.time_limit,
+            deadline=time.perf_counter() + self._patience(setting, memory),
         )
+
+    def _patience(self, setting: Setting, memory: Memory) -> float:
+        """Seconds that a level may take."""
+        left = setting.time_limit - setting.elapsed
+        if _near(setting, memory):
+            return min(left, PATIENT_SECONDS + setting.elapsed)
+        return left
 
     def _next(
         self, setting: Setting, memory: Memory, estimate: Estimate, journey: Journey
@@ -244,6 +265,11 @@ class TimeStepping(Method):
             setting.problem.unknowns, size, values[both], before, last, doubted,
             singular=last is not None and bool(last.moves),
         )  # fmt: skip
+
+
+def _near(setting: Setting, memory: Memory) -> bool:
+    """Whether a solve without a tolerance has come so far that what is left is not worth much."""
+    return setting.rtol is None and memory.best is not None and memory.best < NEAR_ROUNDING
 
 
 def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, Tensor]]:

@@ -5,8 +5,8 @@ from gmnm_pde.networks.enforced import Enforced, enforced
 from gmnm_pde.networks.evolution import Evolution
 from gmnm_pde.networks.gmnm import GMNM
 from gmnm_pde.networks.pieces import LinearPieces, Pieces, joined
-from gmnm_pde.networks.stored import is_stored, made_for_problem, rebuild, stored_name
 from gmnm_pde.networks.specs import NETWORKS, GMNMSpec, NetworkSpec
+from gmnm_pde.networks.stored import is_stored, made_for_problem, rebuild, stored_name
 
 __all__ = [
     "GMNM",

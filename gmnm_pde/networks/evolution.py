@@ -121,7 +121,8 @@ class Evolution(Network):
         which = torch.searchsorted(ends, time)
         slack = 1e-9 * (ends[-1] - parts[0].times[0].detach())
         which = torch.where((which == len(parts)) & (time <= ends[-1] + slack), which - 1, which)
-        result = {alpha: points.new_full((len(points), self.n_outputs), torch.nan) for alpha in orders}
+        unknown = points.new_full((len(points), self.n_outputs), torch.nan)
+        result = dict.fromkeys(orders, unknown)
         for index in torch.unique(which).tolist():
             if index == len(parts):
                 continue
@@ -161,6 +162,4 @@ def segment_from_nodes(
     steps = values.shape[0]
     solved = torch.linalg.solve(V, values.permute(1, 0, 2, 3).flatten(1))
     coefficients = solved.reshape(len(nodes), steps, *values.shape[2:]).permute(1, 0, 2, 3)
-    return EvolutionSegment(
-        layer.mu.detach(), layer.P.detach(), times, coefficients.contiguous()
-    )
+    return EvolutionSegment(layer.mu.detach(), layer.P.detach(), times, coefficients.contiguous())

@@ -1,15 +1,17 @@
-"""The reference of the lid-driven cavity: a Legendre-Galerkin method for the streamfunction.
+"""The references of the lid-driven cavities: a Legendre-Galerkin method for the streamfunction.
 
-The lid of the unit square moves with u = 16 x^2 (1 - x)^2, at Re = 100. With u = psi_y and
-v = -psi_x the steady Navier-Stokes equations become
+The lid of the unit square moves with u = 16 x^2 (1 - x)^2. With u = psi_y and v = -psi_x the steady
+Navier-Stokes equations become
 
     nu lap lap psi = psi_y lap psi_x - psi_x lap psi_y ,     psi given, psi_n given on the sides,
 
-solved by Newton's method in the basis of J. Shen (SIAM J. Sci. Comput. 15, 1994, section 3), whose
-functions and first derivatives vanish at the ends. The pressure, of mean zero, has the gradient
-that the momentum equations ask for, in the least-squares sense. Nothing is shared with the library.
+and without the right-hand side those of Stokes. They are solved by Newton's method in the basis of
+J. Shen (SIAM J. Sci. Comput. 15, 1994, section 3), whose functions and first derivatives vanish at
+the ends. The pressure, of mean zero, has the gradient that the momentum equations ask for, in the
+least-squares sense. Nothing is shared with the library.
 
-    python validation/references/cavity.py problems/cavity-reference.csv
+    python validation/references/cavity.py navier-stokes problems/cavity-reference.csv
+    python validation/references/cavity.py stokes problems/stokes-cavity-reference.csv
 
 solves with two numbers of functions, writes the finer one's u, v, p at 33 x 33 points and prints
 how far the two are apart, relative, which bounds the coarser one's error.
@@ -27,9 +29,19 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-REYNOLDS = 100.0
 COARSE, FINE = 36, 48
 POINTS = 33
+
+
+@dataclass(frozen=True)
+class Fluid:
+    """nu lap lap psi = inertia (psi_y lap psi_x - psi_x lap psi_y)."""
+
+    nu: float
+    inertia: float
+
+
+FLUIDS = {"navier-stokes": Fluid(0.01, 1.0), "stokes": Fluid(1.0, 0.0)}
 
 
 def lid(order: int) -> np.polynomial.Polynomial:
@@ -89,6 +101,7 @@ class Flow:
 
     c: Array
     grid: Grid
+    fluid: Fluid
 
     def psi(self, a: int, b: int) -> Array:
         """D_x^a D_y^b psi, flat."""
@@ -101,10 +114,13 @@ class Flow:
         return self.psi(a + 2, b) + self.psi(a, b + 2)
 
     def pressure_gradient(self) -> tuple[Array, Array]:
-        """nu lap u - u u_x - v u_y and nu lap v - u v_x - v v_y, flat."""
-        nu, u, v = 1 / REYNOLDS, self.psi(0, 1), -self.psi(1, 0)
-        along_x = nu * self.laplacian(0, 1) - u * self.psi(1, 1) - v * self.psi(0, 2)
-        along_y = -nu * self.laplacian(1, 0) + u * self.psi(2, 0) + v * self.psi(1, 1)
+        """nu lap u - inertia (u u_x + v u_y) and the same of v, flat."""
+        u, v = self.psi(0, 1), -self.psi(1, 0)
+        inertia_x = u * self.psi(1, 1) + v * self.psi(0, 2)
+        inertia_y = -u * self.psi(2, 0) - v * self.psi(1, 1)
+        nu, inertia = self.fluid.nu, self.fluid.inertia
+        along_x = nu * self.laplacian(0, 1) - inertia * inertia_x
+        along_y = -nu * self.laplacian(1, 0) - inertia * inertia_y
         return along_x, along_y
 
 
@@ -114,7 +130,7 @@ def gauss(count: int) -> tuple[Array, Array]:
     return (points + 1) / 2, weights / 2
 
 
-def streamfunction(n: int) -> Array:
+def streamfunction(n: int, fluid: Fluid) -> Array:
     """Coefficients (n, n) of the steady flow."""
     points, weights = gauss(3 * n // 2 + 8)
     grid, w = Grid(points, points, True), np.outer(weights, weights).ravel()
@@ -128,14 +144,15 @@ def streamfunction(n: int) -> Array:
     lap_x, lap_y = features(3, 0) + features(1, 2), features(2, 1) + features(0, 3)
     c = np.zeros((n, n))
     for iteration in range(30):
-        flow = Flow(c, grid)
+        flow = Flow(c, grid, fluid)
         px, py = flow.psi(1, 0), flow.psi(0, 1)
         lx, ly = flow.laplacian(1, 0), flow.laplacian(0, 1)
-        nu = 1 / REYNOLDS
-        residual = lap.T @ (w * nu * flow.laplacian(0, 0)) - test.T @ (w * (py * lx - px * ly))
+        nu, inertia = fluid.nu, fluid.inertia
+        residual = nu * lap.T @ (w * flow.laplacian(0, 0))
+        residual -= inertia * test.T @ (w * (py * lx - px * ly))
         moved = lx[:, None] * at_y - ly[:, None] * at_x
         moved += py[:, None] * lap_x - px[:, None] * lap_y
-        jacobian = nu * lap.T @ (w[:, None] * lap) - test.T @ (w[:, None] * moved)
+        jacobian = nu * lap.T @ (w[:, None] * lap) - inertia * test.T @ (w[:, None] * moved)
         step = np.linalg.solve(jacobian, residual)
         c = c - step.reshape(n, n)
         size = float(np.abs(step).max() / np.abs(c).max())
@@ -145,11 +162,11 @@ def streamfunction(n: int) -> Array:
     raise RuntimeError("Newton's method did not converge")
 
 
-def pressure(c: Array) -> Array:
+def pressure(c: Array, fluid: Fluid) -> Array:
     """Legendre coefficients (k, k) of the pressure of mean zero."""
     k = len(c) + 6
     points, weights = gauss(3 * k // 2)
-    along_x, along_y = Flow(c, Grid(points, points, True)).pressure_gradient()
+    along_x, along_y = Flow(c, Grid(points, points, True), fluid).pressure_gradient()
     value, slope = (legendre_values(k, points, order) for order in (0, 1))
     mass, stiffness = value.T * weights @ value, slope.T * weights @ slope
     # grad p = g in the least-squares sense: (K x M + M x K) p = D' g, by eigenvectors of K, M.
@@ -168,12 +185,12 @@ def pressure(c: Array) -> Array:
     return np.asarray(coefficients)
 
 
-def fields(n: int, x: Array, y: Array) -> Array:
+def fields(n: int, fluid: Fluid, x: Array, y: Array) -> Array:
     """u, v, p at points, (points, 3)."""
-    c = streamfunction(n)
-    p = pressure(c)
+    c = streamfunction(n, fluid)
+    p = pressure(c, fluid)
     grid = Grid(x, y, False)
-    flow = Flow(c, grid)
+    flow = Flow(c, grid, fluid)
     at_x, at_y = legendre_values(len(p), x, 0), legendre_values(len(p), y, 0)
     return np.stack([flow.psi(0, 1), -flow.psi(1, 0), grid.of(at_x, at_y, p)], axis=1)
 
@@ -185,10 +202,10 @@ def mesh(count: int) -> tuple[Array, Array]:
     return x.ravel(), y.ravel()
 
 
-def main(path: Path) -> None:
+def main(fluid: Fluid, path: Path) -> None:
     """Solve twice, write the finer solution, say how far they are apart."""
     x, y = mesh(POINTS)
-    coarse, fine = fields(COARSE, x, y), fields(FINE, x, y)
+    coarse, fine = fields(COARSE, fluid, x, y), fields(FINE, fluid, x, y)
     apart = np.linalg.norm(coarse - fine, axis=0) / np.linalg.norm(fine, axis=0)
     for name, size in zip("uvp", apart, strict=True):
         print(f"  {name}: {COARSE} and {FINE} functions a coordinate differ by {size:.1e}")
@@ -197,4 +214,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(FLUIDS[sys.argv[1]], Path(sys.argv[2]))
