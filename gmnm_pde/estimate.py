@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -38,6 +38,9 @@ UNSEEN = 0.5
 
 FIRST_SIGHT = 0.01
 """The smallest error of the level after such a one."""
+
+SHIFT = 10.0
+"""Weights that change a misfit by more than this factor are quite other ones."""
 
 NOTHING = 1e-10
 """An unknown smaller than this part of the largest one is taken to be zero."""
@@ -58,17 +61,28 @@ class Estimate:
         misfit: of this level, see :func:`misfit`.
         constants: C_k, one an unknown.
         moves: |u_k - u_(k-1)|, one an unknown.
+        shifted: whether the misfit is that of quite other weights than the level was solved with.
     """
 
     relative: Mapping[str, float]
     misfit: float
     constants: Mapping[str, float] = field(default_factory=dict)
     moves: Mapping[str, float] = field(default_factory=dict)
+    shifted: bool = False
 
     @property
     def worst(self) -> float:
         """The largest over the unknowns."""
         return max(self.relative.values())
+
+    def reweighted(self, misfit: float) -> Estimate:
+        """The same with the misfit that other weights of the rows give."""
+        if not (0 < misfit < math.inf and self.misfit > 0):
+            return replace(self, misfit=misfit)
+        factor = self.misfit / misfit
+        constants = {name: factor * constant for name, constant in self.constants.items()}
+        shifted = not 1 / SHIFT < factor < SHIFT
+        return replace(self, misfit=misfit, constants=constants, shifted=shifted)
 
 
 def misfit(rows: Sequence[Tensor], blocks: Sequence[Block]) -> float:
@@ -131,6 +145,9 @@ def calibrated(
             earlier = before.moves.get(name, 0.0)
             geometric = moved * max(moved / earlier, FALL) if earlier > 0 else math.inf
             error = math.inf if earlier == 0 else min(error, geometric)
+        if before.shifted:
+            # Other rows count than did: the misfit fell because of that, too.
+            error = max(error, FIRST_SIGHT * moved)
         error = max(SAFETY * error, doubt_now)
         if _vanishes(size, rms(values_before[:, j]), error, max(sizes)):
             size = max(sizes)

@@ -10,6 +10,7 @@ around the solution of the level before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -32,20 +33,20 @@ class Expected:
 
     Arguments:
         network: near the solution; None at the first level.
-        sizes: of the unknowns, relative to the largest.
+        sizes: of the unknowns, relative to the largest; those left out count as one.
     """
 
     network: Network | None = None
     sizes: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def after(cls, network: Network, names: Sequence[str], values: Tensor) -> Expected:
-        """From a network and its values (n, m) at points."""
-        rms = values.square().mean(0).sqrt()
-        if not bool(rms.isfinite().all()) or not float(rms.max()) > 0:
+    def after(cls, network: Network, sizes: Mapping[str, float]) -> Expected:
+        """From a network and the sizes of the unknowns that it resolves, in their own units."""
+        known = [size for size in sizes.values() if size > 0]
+        if not all(math.isfinite(size) for size in sizes.values()):
             return cls()
-        sizes = (rms / rms.max()).clamp_min(SMALLEST).tolist()
-        return cls(network, dict(zip(names, sizes, strict=True)))
+        largest = max(known, default=1.0)
+        return cls(network, {name: max(size / largest, SMALLEST) for name, size in sizes.items()})
 
     def form(self, problem: Problem, block: Block) -> Linearised:
         """A block's residual around what is expected."""

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import gmnm_pde as gp
 from gmnm_pde.config import load_problem
 from gmnm_pde.fields import Residual
+from gmnm_pde.geometry import Interval
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
-from gmnm_pde.references import Exact, exact_values
+from gmnm_pde.references import Exact, Spectral, exact_values
 
 FILES = sorted((Path(__file__).parents[1] / "problems").glob("*.yaml"))
 ROUNDING = 1e-11
@@ -139,10 +141,59 @@ def test_every_problem_says_what_it_is(problem, request):
     assert problem.reference is not None
 
 
-def test_a_wrong_solution_is_noticed():
-    problem = load_problem(FILES[0].parent / "robin.yaml").problem
+@pytest.mark.parametrize(("name", "parts", "least"), [("robin", 5, 4), ("klein-gordon", 4, 3)])
+def test_a_wrong_solution_is_noticed(name, parts, least):
+    problem = load_problem(name).problem
     right = problem.reference.functions["u"]
     wrong = replace(problem, reference=Exact({"u": lambda jet: right(jet) * (1 + 1e-6)}))
     sizes = [size for _, size in violations(wrong)]
-    assert len(sizes) == 5
-    assert sum(size > ROUNDING for size in sizes) >= 4
+    assert len(sizes) == parts
+    assert sum(size > ROUNDING for size in sizes) >= least
+
+
+def test_a_wrong_period_and_a_wrong_jump_are_noticed():
+    problem = load_problem("advection").problem
+    wrong = replace(problem, reference=Exact({"u": lambda x, t: torch.exp(x - t)}))
+    assert dict(violations(wrong))["periodic in x"] > 0.1
+    problem = load_problem("interface").problem
+    wrong = replace(problem, reference=Exact({"u": lambda x, y: (x / 0.6) ** 2 + (y / 0.4) ** 2}))
+    sizes = dict(violations(wrong))
+    assert sizes["jump of u = 0 across inner"] < ROUNDING
+    assert sizes["jump of k*u_n = 0 across inner"] > 1.0
+
+
+def test_the_burgers_tables_solve_their_equation():
+    """On half of the interval: the solution is odd, and nodes crowd at the front."""
+    problem = load_problem("burgers-smooth").problem
+    points = problem.reference.own_points(problem)
+    values = problem.reference.evaluate(problem, points).values
+    right = points[:, 0] > 0
+    half = replace(problem, domain=Interval(0.0, 1.0), reference=None)
+    found = Spectral(points=80).evaluate(half, points[right]).values
+    assert float((found - values[right]).norm() / values[right].norm()) < 1e-9
+
+
+SLOW = ("schroedinger", "kuramoto-sivashinsky", "wave-2d", "navier-stokes", "schnakenberg")
+
+
+@pytest.mark.parametrize(
+    ("name", "rtol"),
+    [
+        ("heat", 1e-3),
+        ("advection", 1e-4),
+        ("wave", 1e-4),
+        ("burgers", 1e-3),
+        ("burgers-smooth", 1e-4),
+        ("burgers-front", 1e-3),
+        ("allen-cahn", 1e-3),
+        ("kdv", 1e-3),
+        ("cahn-hilliard", 1e-3),
+        ("klein-gordon", 1e-4),
+        ("sine-gordon", 1e-3),
+        *(pytest.param(name, 1e-4, marks=pytest.mark.slow) for name in SLOW),
+    ],
+)
+def test_problems_in_time_are_solved_to_a_tolerance(name, rtol):
+    solution = gp.solve(name, rtol=rtol, device="cpu")
+    assert solution.status == "converged", solution.reason
+    assert max(solution.errors.relative_l2.values()) < rtol

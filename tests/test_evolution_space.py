@@ -340,7 +340,7 @@ def test_a_domain_that_is_no_box_is_sampled_everywhere():
     spacings = evenly(domain, 12)
     modes = make_modes(domain, spacings, 1e-4)
     c = modes.project(torch.tanh(modes.points[:, 0] / 0.4))
-    (x, along), (y, across) = monitor.scales(domain, spacings, modes, c[None], torch.ones(1))
+    (x, along), (_, across) = monitor.scales(domain, spacings, modes, c[None], torch.ones(1))
     assert x[[0, -1]].tolist() == [-1, 1]
     assert np.isfinite(along).all()
     assert np.isfinite(across).all()

@@ -62,7 +62,8 @@ SECOND = Problem(
         lambda u, v, x: (2 + x) * u.tt + (1 + u**2) * u.t - u.xx + v * v.t,
     ],
     [
-        Initial(lambda x: sin(x), "u"), Initial(lambda x: cos(x), "u", rate=True), Initial(0.0, "v"),
+        Initial(lambda x: sin(x), "u"), Initial(lambda x: cos(x), "u", rate=True),
+        Initial(0.0, "v"),
         Condition("left", lambda u: u.t - u.x),
         Dirichlet("right", lambda t: sin(t), "u"),
         Condition("boundary", lambda u, v, t: v.n + v**2 * u + t * u.t),

@@ -182,6 +182,13 @@ def test_the_own_error_of_a_reference_is_drawn():
     (plot,) = (plot for plot in figure.axes if plot.lines)
     assert list(plot.lines[1].get_ydata()) == [1e-5, 1e-5]
     assert list(plot.lines[1].get_xdata()) == [0.0, 2.0]
+    low, high = plot.get_ylim()
+    assert low < 1e-5 < high
+    # Where it would be off the scale it is left out, and has no key.
+    figure = figures_of(Coarse(solution.problem, solution.truth, 1e6))["error"]
+    (plot,) = (plot for plot in figure.axes if plot.lines)
+    assert len(plot.lines) == 1
+    assert plot.get_legend() is None
 
 
 # two and three dimensions

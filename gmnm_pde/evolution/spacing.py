@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -25,6 +26,9 @@ PANEL_POINTS = 5
 PANEL_POINTS_LINE = 10
 """Gauss-Legendre points for every so many units; more on a line, where they cost nothing. Products
 of units have to be integrated so well that skew operators stay skew: waves must not grow."""
+
+END_POINTS = 5
+"""More of them in the first and the last panel."""
 
 SCATTERED_POINTS = 2.5
 """Points over units inside domains that are not boxes."""
@@ -67,13 +71,20 @@ class Spacing:
         return self.positions(np.arange(-reach, self.cells + reach + 1, dtype=float))
 
     def quadrature(self, per_panel: int = PANEL_POINTS) -> tuple[np.ndarray, np.ndarray]:
-        """Gauss-Legendre points and weights on panels of :data:`PANEL_UNITS` units."""
-        panels = max(1, ceil(self.cells / PANEL_UNITS))
+        """Gauss-Legendre points and weights on panels of :data:`PANEL_UNITS` units.
+
+        The first and the last panel have :data:`END_POINTS` more: units in the margin are large
+        next to the ends only, and have to be seen there.
+        """
+        panels = max(2, ceil(self.cells / PANEL_UNITS))
         edges = self.positions(np.linspace(0.0, self.cells, panels + 1))
-        nodes, weights = np.polynomial.legendre.leggauss(per_panel)
-        half = 0.5 * np.diff(edges)[:, None]
-        points = edges[:-1, None] + half * (1 + nodes)
-        return points.ravel(), (half * weights).ravel()
+        points, weights = [], []
+        for i, (low, high) in enumerate(pairwise(edges)):
+            ends = END_POINTS if i in (0, panels - 1) else 0
+            nodes, parts = np.polynomial.legendre.leggauss(per_panel + ends)
+            points.append(low + 0.5 * (high - low) * (1 + nodes))
+            weights.append(0.5 * (high - low) * parts)
+        return np.concatenate(points), np.concatenate(weights)
 
     def _count(self) -> np.ndarray:
         slices = np.diff(self.x) * 0.5 * (1 / self.h[1:] + 1 / self.h[:-1])

@@ -11,12 +11,22 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry.corners import Corners, no_corners
-from gmnm_pde.geometry.domain import Boundary, Domain, PointMap, finite_numbers, product_of
+from gmnm_pde.geometry.domain import (
+    Boundary,
+    Domain,
+    PointMap,
+    checked_where,
+    finite_numbers,
+    product_of,
+)
 from gmnm_pde.geometry.pieces import Part
 from gmnm_pde.geometry.samplers import LATTICES, check_count, check_sampler, placed, unit_points
 
 ENDS = ("initial", "final")
 """The sides of a cylinder at its first and last time."""
+
+SHARE_POINTS = 1024
+"""Points by which the part of a sub-box that is inside is measured."""
 
 _STREAM = 7919
 """Keeps the times of random points apart from their places."""
@@ -140,7 +150,7 @@ class Cylinder(Domain):
         measure = sum(part.measure for part in found)
         if where is None or not len(points):
             return Boundary(points, normals, measure)
-        keep = where(points)
+        keep = checked_where(where)(points, normals).bool()
         if not bool(keep.any()) and lower is None and upper is None:
             raise InputError(
                 "`where` leaves no boundary.",
@@ -154,21 +164,25 @@ class Cylinder(Domain):
     ) -> Boundary:
         """The domain at the first or the last time."""
         time = self.time[ENDS.index(name)]
-        empty = torch.zeros(0, len(low), dtype=torch.float64)
         if not low[-1] <= time <= high[-1]:
+            empty = torch.zeros(0, len(low), dtype=torch.float64)
             return Boundary(empty, empty, 0.0)
         place = self.base.sample_interior(n, sampler, seed, low[:-1], high[:-1])
         points = torch.cat([place, place.new_full((len(place), 1), time)], 1)
         normals = torch.zeros_like(points)
         normals[:, -1] = 2.0 * ENDS.index(name) - 1.0
-        share = float((high - low)[:-1].prod() / self._box_measure)
-        return Boundary(points, normals, self.base.measure * min(1.0, share))
+        return Boundary(points, normals, self._base_measure(low[:-1], high[:-1]))
 
-    @property
-    def _box_measure(self) -> float:
-        base = self.base
-        sizes = [high - low for low, high in zip(base.lower, base.upper, strict=True)]
-        return float(torch.tensor(sizes, dtype=torch.float64).prod())
+    def _base_measure(self, low: Tensor, high: Tensor) -> float:
+        """The measure of what of the domain lies in a sub-box."""
+        box = low.new_tensor(self.base.lower), low.new_tensor(self.base.upper)
+        if torch.equal(low, box[0]) and torch.equal(high, box[1]):
+            return self.base.measure
+        volume = float((high - low).clamp_min(0.0).prod())
+        if self.base.fills_box or volume == 0.0:
+            return volume
+        some = low + (high - low) * unit_points(SHARE_POINTS, len(low), "sobol", 0)
+        return volume * float(self.base.contains(some).double().mean())
 
     def _lateral(
         self, names: list[str], n: int, sampler: str, seed: int, low: Tensor, high: Tensor

@@ -191,7 +191,7 @@ class Domain(ABC):
             low, high = self._window(lower, upper, clip=False)
             parts = tuple(part.clip(low, high) for part in parts)
         if where is not None:
-            keep = _checked_where(where)
+            keep = checked_where(where)
             parts = tuple(restrict(part, keep) for part in parts)
         points, normals, measure = sample_parts(parts, n, sampler, seed, self.dimension)
         if points.shape[0] == 0 and where is not None and not boxed:
@@ -267,7 +267,7 @@ class Domain(ABC):
         return torch.maximum(low, box[0]), torch.minimum(high, box[1])
 
 
-def _checked_where(where: Callable[[Tensor], Tensor]) -> State:
+def checked_where(where: Callable[[Tensor], Tensor]) -> State:
     """A person's selection as a state."""
 
     def state(points: Tensor, normals: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, is_linear
 from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
-from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit
+from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit, rms
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.growth import (
     SEEN,
@@ -34,6 +34,7 @@ from gmnm_pde.methods.nonlinear import NotFinite, fit_nonlinear
 from gmnm_pde.methods.weights import (
     Damping,
     Fit,
+    checked_rows,
     evaluate,
     fit_linear,
     imbalance_notes,
@@ -87,6 +88,8 @@ class Best:
     def outdone(self, estimate: Estimate) -> bool:
         """Whether a later level is better: by its estimate, or because it leaves far less of the
         residual and this estimate was made with a factor that turned out too small."""
+        if not math.isfinite(estimate.worst) and math.isfinite(self.error):
+            return False
         closer = math.isfinite(estimate.worst) and estimate.worst <= self.error
         return closer or estimate.misfit < LESS * self.misfit
 
@@ -109,6 +112,7 @@ class Memory:
         expected: what the last level says about the solution.
         troubled: how many levels in succession did not reach a minimum of the residual.
         failure: why the last level could not be solved at all.
+        last: the last level's plan and network.
     """
 
     plan: Plan
@@ -124,6 +128,7 @@ class Memory:
     expected: Expected = field(default_factory=Expected)
     troubled: int = 0
     failure: str | None = None
+    last: tuple[Plan, LinearOutputNetwork] | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ class LeastSquares(Method):
             plan = self._rules.starting_from(setting, plan, network, probes)
         memory = Memory(plan, probes, linear)
         if network is not None:
-            memory = replace(memory, expected=self._expected(setting, memory, network))
+            memory = replace(memory, expected=self._expected(memory, network))
         return State(network=network, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
@@ -208,8 +213,9 @@ class LeastSquares(Method):
                 graded=graded,
                 imbalance=level.fit.imbalance,
                 seconds=setting.elapsed - began,
-                expected=self._expected(setting, memory, network),
+                expected=self._expected(memory, network, estimate),
                 troubled=memory.troubled + 1 if level.trouble else 0,
+                last=(memory.plan, level.network),
             ),
         )
 
@@ -290,11 +296,10 @@ class LeastSquares(Method):
         counts = layout.point_counts(centres)
         expected = memory.expected
         blocks = collocate(problem, layout, counts, setting.sampling, seed, weight, expected)
-        many = CHECK_POINTS * min(len(layout.patches), 8)
-        check = check_blocks(problem, layout, many, seed + 2, weight, expected)
         if final is not None:
-            blocks, check = blocks + data_blocks(problem, held_back=True), []
-        blocks, check = [place(block) for block in blocks], [place(block) for block in check]
+            blocks += data_blocks(problem, held_back=True)
+        blocks = [place(block) for block in blocks]
+        check = [] if final is not None else self._check(setting, layout, expected)
         trouble = None
         if memory.linear:
             free = setting.constants_free
@@ -305,10 +310,30 @@ class LeastSquares(Method):
             fit, trouble = fit_nonlinear(problem, network, blocks, check, previous, deadline)
         return Level(layout, network, blocks, check, fit, trouble)
 
-    def _expected(self, setting: Setting, memory: Memory, network: Network) -> Expected:
-        """What a network says about the solution; a linear problem needs the sizes only."""
+    def _check(self, setting: Setting, layout: Layout, expected: Expected) -> list[Block]:
+        """Rows at points that no fit uses."""
+        many = CHECK_POINTS * min(len(layout.patches), 8)
+        weight, seed = self.condition_weight, setting.seed + 2
+        blocks = check_blocks(setting.problem, layout, many, seed, weight, expected)
+        return [setting.placed(block) for block in blocks]
+
+    def _expected(
+        self, memory: Memory, network: Network, estimate: Estimate | None = None
+    ) -> Expected:
+        """What a network says about the solution; a linear problem needs the sizes only.
+
+        The size of an unknown is taken from levels that agree on it: one that vanishes would
+        otherwise have rows as heavy as its error is small.
+        """
         values = evaluate(network, memory.probes)
-        expected = Expected.after(network, setting.problem.unknowns, values)
+        moves = estimate.moves if estimate is not None else {}
+        columns = dict(zip(moves, values.T, strict=False))
+        sizes = {
+            name: rms(column) for name, column in columns.items() if moves[name] < 0.1 * rms(column)
+        }
+        if len(sizes) < values.shape[1]:
+            sizes = {}
+        expected = Expected.after(network, sizes)
         return replace(expected, network=None) if memory.linear else expected
 
     def _estimate(self, setting: Setting, memory: Memory, level: Level, values: Tensor) -> Estimate:
@@ -318,9 +343,21 @@ class LeastSquares(Method):
             return held_back(unknowns, missed, values)
         doubted = math.inf if level.trouble else doubt(level.fit.checked, level.check)
         return calibrated(
-            unknowns, missed, values, memory.values, memory.estimate, doubted,
+            unknowns, missed, values, memory.values, self._before(setting, memory), doubted,
             singular=memory.plan.singular,
         )  # fmt: skip
+
+    def _before(self, setting: Setting, memory: Memory) -> Estimate | None:
+        """The estimate of the last level, its misfit weighted as this level's is.
+
+        Weights follow the solution where there are several unknowns or a nonlinear residual.
+        """
+        before, single = memory.estimate, len(setting.problem.unknowns) == 1
+        if before is None or memory.last is None or (memory.linear and single):
+            return before
+        plan, network = memory.last
+        check = self._check(setting, self._rules.layout(setting, plan), memory.expected)
+        return before.reweighted(misfit(checked_rows(setting.problem, network, check), check))
 
 
 def _progress(memory: Memory, level: Level, estimate: Estimate) -> Progress:

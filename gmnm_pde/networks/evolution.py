@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
 from gmnm_pde.networks.base import Network
 from gmnm_pde.networks.gmnm import GMNM
@@ -43,8 +44,10 @@ class EvolutionSegment(nn.Module):
         return self.mu.shape[0]
 
     def layer(self) -> GMNM:
-        """The units."""
-        return GMNM(self.mu, self.P, self.coefficients.shape[3])
+        """The units; nothing of them is trained."""
+        layer = GMNM(self.mu, self.P, self.coefficients.shape[3])
+        layer.requires_grad_(False)
+        return layer
 
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         """D^alpha of the unknowns at points (n, d + 1) of this segment, each (n, m)."""
@@ -131,6 +134,20 @@ class Evolution(Network):
             for alpha in orders:
                 result[alpha] = result[alpha].index_put((here,), values[alpha])
         return result
+
+    def parameter_jacobian(
+        self, points: Tensor, orders: Collection[Orders], names: Sequence[str]
+    ) -> dict[Orders, Tensor]:
+        """Not available.
+
+        Raises:
+            InputError: always. Weights follow from one another, step by step.
+        """
+        raise InputError(
+            "a solution in time has no parameters to train.",
+            mend="Take time_stepping as the last method, or solve in space and time at once with "
+            "least_squares.",
+        )
 
 
 def legendre(x: Tensor, degree: int, order: int) -> Tensor:

@@ -59,13 +59,14 @@ class Course:
         curves = [Curve(self.times, np.maximum(self.sizes[:, j], SMALLEST), None, style)]
         limits = solution.problem.time or (float(self.times[0]), float(self.times[-1]))
         own = self._own_error(solution, j)
-        if own:
+        # Where it is far below, its line would be off the scale and leave a key without a line.
+        if shown := own > np.quantile(curves[0].y, 0.05):
             rule = {"color": MUTED, "lw": 1.0, "ls": "--"}
             curves.append(Curve(np.array(limits), np.full(2, own), "reference's own", rule))
         up = "relative L2 error" if self.errors else "rms, not an error"
         title = f"{'error' if self.errors else self.names[j]} over time"
         return CurvePanel(
-            title, curves, ("t", up), logarithmic=True, key="best" if own else None, limits=limits
+            title, curves, ("t", up), logarithmic=True, key="best" if shown else None, limits=limits
         )
 
     def _own_error(self, solution: SolutionLike, j: int) -> float:
