@@ -117,6 +117,7 @@ def calibrated(
     before: Estimate | None,
     doubt_now: float = 0.0,
     singular: bool = False,
+    safety: float = SAFETY,
 ) -> Estimate:
     """The estimate of a level from its misfit and the level before.
 
@@ -125,6 +126,7 @@ def calibrated(
         before: the estimate of the level before.
         doubt_now: see :func:`doubt`.
         singular: whether levels grow towards a singularity; two of them are then not enough.
+        safety: the estimate over the error that is expected.
     """
     relative, constants, moves = {}, {}, {}
     sizes = [rms(values[:, j]) for j in range(len(unknowns))]
@@ -148,7 +150,7 @@ def calibrated(
         if before.shifted:
             # Other rows count than did: the misfit fell because of that, too.
             error = max(error, FIRST_SIGHT * moved)
-        error = max(SAFETY * error, doubt_now)
+        error = max(safety * error, doubt_now)
         if _vanishes(size, rms(values_before[:, j]), error, max(sizes)):
             size = max(sizes)
         found = error / size if math.isfinite(error) else math.inf

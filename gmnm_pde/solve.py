@@ -210,7 +210,7 @@ def _understood(
 def posed(problem: Problem, checked: Checked, methods: Sequence[Method]) -> Problem:
     """The problem as methods see it: constants fixed, hard conditions satisfied by themselves.
 
-    Time stepping keeps those as they are: it satisfies every condition to rounding.
+    Time stepping keeps those as they are: it eliminates every condition from its unknowns.
     """
     fixed = fixed_mean(problem, checked)
     stepped = any(isinstance(method, TimeStepping) for method in methods)

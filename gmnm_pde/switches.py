@@ -24,7 +24,6 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, Linearised, at_zero
 from gmnm_pde.collocation import equation_blocks, where_of
 from gmnm_pde.geometry import Boundary, Domain
-from gmnm_pde.geometry.cylinder import ENDS
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.grading import REENTRANT
 from gmnm_pde.problem import Condition, Problem
@@ -70,9 +69,9 @@ def condition_switches(problem: Problem) -> tuple[tuple[float, ...], ...]:
 
     Returns:
         Points (x, y), sorted; none in other dimensions than two, for equations of another order,
-        and where fewer than two conditions are on parts of the boundary.
+        in time, and where fewer than two conditions are on parts of the boundary.
     """
-    if problem.region.dimension != 2:
+    if problem.domain.dimension != 2 or problem.time is not None:
         return ()
     conditions = [
         item
@@ -164,21 +163,11 @@ class _Part:
     def holds(self, points: Tensor) -> Tensor:
         """Whether points of the boundary belong to the part, (n, 2) -> (n,) bool."""
         domain = self.problem.region
-        faces = [
-            (axis, name, face)
-            for axis, pair in enumerate(SIDE_NAMES[: len(self.problem.space)])
-            for name, face in zip(pair, (domain.lower[axis], domain.upper[axis]), strict=True)
-        ]
         held = torch.full((len(points),), "boundary" in self.sides)
-        if self.problem.time is not None:
-            # The boundary of the domain in space, at all times, without the first and the last.
-            ends = [(1, name, time) for name, time in zip(ENDS, self.problem.time, strict=True)]
-            for axis, _, face in ends:
-                held &= (points[:, axis] - face).abs() > 1e-12 * _diagonal(domain)
-            faces += ends
-        for axis, name, face in faces:
-            if name in self.sides:
-                held |= (points[:, axis] - face).abs() <= 1e-12 * _diagonal(domain)
+        for axis, pair in enumerate(SIDE_NAMES[:2]):
+            for name, face in zip(pair, (domain.lower[axis], domain.upper[axis]), strict=True):
+                if name in self.sides:
+                    held |= (points[:, axis] - face).abs() <= 1e-12 * _diagonal(domain)
         return held if self.where is None or not bool(held.any()) else held & self.where(points)
 
     def form(self, boundary: Boundary) -> _Form:

@@ -417,7 +417,7 @@ def test_third_derivatives_with_a_period_do_not_grow(kind, h, aim):
     problem = line(equations=[lambda u: u.t + u.xxx], conditions=[Periodic("x")])
     system = make_system(problem, [graded(LINE, h, kind)], aim)
     found = growth(system, 0.0, below=1e4)
-    assert found < 1e-4
+    assert found < 5e-3
 
 
 def test_spacings_that_differ_at_the_ends_of_a_period():

@@ -24,6 +24,7 @@ CORE = {
     "scipy",
     "matplotlib",
     "meshio",
+    "pillow",
     "pydantic",
     "pyyaml",
     "typer",

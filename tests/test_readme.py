@@ -24,6 +24,7 @@ from gmnm_pde.solve import solve
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "problem-file.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PAGES = (
     README,
@@ -232,6 +233,11 @@ def test_python_of_the_guide_is_a_problem(folder, capsys):
 
 def guide(refused: bool) -> list[Snippet]:
     return [block for block in snippets(GUIDE, "yaml") if (block.info == "yaml refused") == refused]
+
+
+@pytest.mark.parametrize("block", snippets(TUTORIAL, "yaml"), ids=at_line)
+def test_examples_of_the_tutorial_are_understood(block, tmp_path):
+    understand(problem_of(block, tmp_path))
 
 
 @pytest.mark.parametrize("block", guide(refused=False), ids=at_line)

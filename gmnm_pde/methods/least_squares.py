@@ -20,6 +20,7 @@ from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit, rms
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.endings import DIVERGED, stagnated, too_large
 from gmnm_pde.methods.growth import (
     SEEN,
     Growth,
@@ -27,7 +28,6 @@ from gmnm_pde.methods.growth import (
     Progress,
     enough_units,
     goal,
-    points_support,
     units_allowed,
 )
 from gmnm_pde.methods.nonlinear import NotFinite, fit_nonlinear
@@ -63,11 +63,6 @@ UNSEEN_LEVELS = 10
 
 TROUBLED = 3
 """Levels in succession whose iteration reaches no minimum before the solve is given up."""
-
-DIVERGED = (
-    "diverged: from level to level the Gauss-Newton iteration reached no minimum of the residual; "
-    "easier problems to start from (`continuation`) may help"
-)
 
 PROBES = 1000
 """Points at which levels are compared with each other."""
@@ -238,11 +233,11 @@ class LeastSquares(Method):
             return Outcome("failed", DIVERGED)
         patience = UNSEEN_LEVELS if unseen else 1 if near else 4 if asked else 3
         if memory.since_best >= patience:
-            return _stagnated(error, patience, asked, unseen)
+            return stagnated(error, patience, asked, unseen)
         units = self._rules.units(setting, memory.plan)
         lost = memory.troubled > 0 and unseen
         if units > units_allowed(setting):
-            return Outcome("failed", DIVERGED) if lost else _too_large(setting, units)
+            return Outcome("failed", DIVERGED) if lost else too_large(setting, units)
         # The factorisation dominates: rows x units^2.
         ahead = memory.seconds * (units / max(state.records[-1].units, 1)) ** 3
         if near and ahead > max(0.5 * setting.elapsed, PATIENT_SECONDS):
@@ -383,22 +378,3 @@ def _record(setting: Setting, state: State, level: Level, estimate: Estimate) ->
         estimated_error=estimate.worst if math.isfinite(estimate.worst) else None,
         seconds=setting.elapsed,
     )
-
-
-def _stagnated(error: float, patience: int, asked: bool, unseen: bool) -> Outcome:
-    if not math.isfinite(error):
-        return Outcome("failed", "no level gave a finite solution")
-    levels = "level" if patience == 1 else f"{patience} levels"
-    reason = f"the last {levels} brought no improvement on an estimated error of {error:.1e}"
-    return Outcome("failed" if unseen else "stopped" if asked else "converged", reason)
-
-
-def _too_large(setting: Setting, units: int) -> Outcome:
-    allowed = units_allowed(setting)
-    if points_support(setting) < setting.max_units:
-        why = f"the {allowed} that so few points support; give more with `sampling`"
-        if setting.problem.data is not None:
-            why = f"the {allowed} that so few data support"
-    else:
-        why = f"the {allowed} allowed"
-    return Outcome("stopped", f"the next level needs {units} units, more than {why}")
