@@ -212,8 +212,8 @@ class NonlinearSpec(NetworkSpec):
 
 def test_a_network_that_a_method_cannot_train_is_refused_by_both_names(method):
     name = next(name for name, cls in METHODS.items() if cls is type(method))
+    problem = HEAT if isinstance(method, TimeStepping) else LINE
     with pytest.raises(InputError, match=name) as caught:
-        problem = HEAT if isinstance(method, TimeStepping) else LINE
         run(method, setting(problem, network=NonlinearSpec()), State(), None)
     assert "Nonlinear" in str(caught.value)
 
