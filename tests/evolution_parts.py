@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.evolution.march import CONDITION_CUT, Plan
+from gmnm_pde.evolution.march import March, Plan
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.spacing import Spacing, even, lattice
 from gmnm_pde.evolution.system import Shape, System, shape_of
@@ -43,9 +43,10 @@ def make_modes(domain: Domain, spacings: Sequence[Spacing], aim: float, outputs:
 
 
 def make_system(problem: Problem, spacings: Sequence[Spacing], aim: float = 1e-8) -> System:
-    modes = make_modes(problem.domain, spacings, aim, len(problem.unknowns))
+    """The system that a march stands on."""
     assert problem.time is not None
-    return System(problem, shape_of(problem), modes, spacings, problem.time[0], CONDITION_CUT)
+    found = March(problem, shape_of(problem), GMNMSpec(), plan(aim))
+    return found._ground(list(spacings), problem.time[0]).system
 
 
 def cut_for(aim: float) -> float:

@@ -303,6 +303,15 @@ def test_the_width_of_a_front_is_found(width, at):
     assert not far.any() or length[far].min() > 5 * width
 
 
+def test_a_maximum_has_a_length_by_its_curvature():
+    """1 - x^2 has no slope at 0, and l = (1 / 2)^(1/2)."""
+    spacings = [even(LINE, 0, 20)]
+    modes = make_modes(LINE, spacings, 1e-8)
+    c = modes.project(1 - modes.points[:, 0] ** 2)
+    ((x, length),) = monitor.scales(LINE, spacings, modes, c[None], torch.ones(1).double())
+    assert np.interp(0.0, x, length) == pytest.approx(math.sqrt(0.5), rel=0.05)
+
+
 def test_lengths_do_not_depend_on_the_size_of_an_unknown():
     modes, spacings = resolved(0.05, 0.5)
     c = modes.project(torch.tanh((modes.points[:, 0] - 0.5) / 0.05))

@@ -288,6 +288,7 @@ def test_segments_follow_one_another():
     assert journey.steps == sum(len(s.times) - 1 for s in journey.segments)
     assert journey.stopped is None
     assert journey.largest <= 0.3e-3
+    assert journey.rejected < journey.steps
     assert journey.error >= journey.largest
 
 
@@ -390,6 +391,12 @@ def test_a_level_ends_at_the_time_limit():
     assert "time limit" in outcome.reason
     if state.network is not None:
         assert state.network.reached <= 2.0
+
+
+def test_no_step_begins_after_the_deadline():
+    journey = march(evolving.heat(), deadline=0.0)
+    assert journey.stopped == "the time limit"
+    assert (journey.steps, journey.segments, journey.reached) == (0, (), 0.0)
 
 
 def test_a_monitor_sees_every_level_once():

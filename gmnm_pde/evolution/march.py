@@ -44,7 +44,7 @@ MUCH_WIDER = 1.4
 """One wider by this means that the step was wrong."""
 
 FEWER = 0.6
-"""New units also where so much fewer would do."""
+"""New units also where so much fewer would do along every coordinate."""
 
 OUTRUN = 2.5
 """One wider by this says nothing about the units that are needed."""
@@ -186,6 +186,7 @@ class March:
         self.start, self.end = problem.time
         self.sizes = torch.ones(len(problem.unknowns), dtype=torch.float64)
         self.norms = torch.ones(len(problem.unknowns), dtype=torch.float64)
+        self.rates = torch.full_like(self.norms, 1e-12)
         self.first = first
         self.sharp = False
         self.units = self.points = 0
@@ -359,21 +360,35 @@ class March:
         return np.minimum(moved * HORIZON * (self.end - self.start), REACH * length)
 
     def _measure(self, ground: Ground, state: Tensor) -> None:
-        """Sizes of the unknowns so far."""
+        """Sizes of the unknowns and their rates so far."""
         values = ground.modes.values @ state[0].T
         half = 0.5 * (values.amax(0) - values.amin(0))
         norm = state[0].norm(dim=1)
         if not ground.times[1:] and ground.times[0] == self.start:
             self.sizes.copy_(torch.maximum(half, 0.5 * values.abs().amax(0)).clamp_min(1e-12))
-            self.norms.copy_(norm)
             self.norms.copy_(torch.where(norm > 1e-8, norm, norm.new_ones(())))
+            self.rates.fill_(1e-12)
+        rate = 0.5 * (ground.modes.values @ state[1].T).abs().amax(0)
+        self.rates.copy_(torch.maximum(self.rates, rate))
         self.sizes.copy_(torch.maximum(self.sizes, half))
         self.norms.copy_(torch.maximum(self.norms, norm))
 
     def _scales(self, ground: Ground, state: Tensor, smooth_first: bool = True) -> Scales:
-        # A multiplier follows from the others, and is not known at first.
-        seen = [j for j in range(len(self.sizes)) if j not in self.shape.multipliers]
-        c, sizes = state[0, seen], self.sizes[seen]
+        """Lengths of the unknowns, and of the rates of those of second order in time: a standing
+        wave passes through zero with its rate at the largest.
+
+        A multiplier follows from the others, and is not known at first.
+        """
+        orders = self.shape.orders
+        seen = [j for j in range(len(orders)) if j not in self.shape.multipliers]
+        second = [j for j in seen if orders[j] == 2]
+        c = torch.cat([state[0, seen], state[1, second]])
+        # At rest, or at zero, at first: the other one says how large it will be.
+        duration = self.end - self.start
+        rates = torch.maximum(self.rates, self.sizes / duration)
+        sizes = self.sizes.clone()
+        sizes[second] = torch.maximum(sizes, 0.05 * duration * self.rates)[second]
+        sizes = torch.cat([sizes[seen], rates[second]])
         return scales(self.domain, ground.spacings, ground.modes, c, sizes, smooth_first)
 
     def _fit(self, ground: Ground, state: Tensor) -> Fit:
@@ -382,7 +397,8 @@ class March:
         wider = shortfall(ground.spacings, wanted)
         now = np.prod([spacing.cells for spacing in ground.spacings])
         then = np.prod([spacing.cells / AHEAD for spacing in wanted])
-        return Fit(wider, bool(then < FEWER * now and len(ground.values) > 3), needed)
+        few = then < FEWER**self.domain.dimension * now
+        return Fit(wider, bool(few and len(ground.values) > 3), needed)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ FIRST = 1e-3
 SMALLER = 0.1
 """What the second level aims at over what the first did."""
 
+HOPED = 0.01
+"""What later levels aim at, at most, over the error of the one before: steps of high order and a
+wider margin cost little, and errors stay near the aim where there are enough units."""
+
 SMALLEST = 2e-11
 """No level aims at less: rounding of second derivatives is above it."""
 
@@ -52,7 +56,10 @@ SAFETY = 4.0
 """The estimate over the error that is expected: levels fall less evenly than in steady problems,
 and with a factor of two errors were seen to be up to four times the estimate."""
 
-UNRESOLVED = 1e-3
+EXPECTED = 2.0
+"""The estimate over the error that the next level is planned with."""
+
+UNRESOLVED = 1e-4
 """A solve that ends with a larger error has not converged."""
 
 PATIENT_SECONDS = 3.0
@@ -196,7 +203,8 @@ class TimeStepping(Method):
         if memory.finest and error < 2 * SMALLEST:
             reason = f"estimated error {error:.1e} is as small as this method goes"
             return Outcome("stopped" if asked else "converged", reason)
-        ahead = 2.0 * memory.seconds
+        # Closer units in every direction.
+        ahead = 2.0**setting.problem.domain.dimension * memory.seconds
         if near and ahead > max(PATIENT_SECONDS, 1.5 * setting.elapsed):
             return Outcome("converged", LONGER)
         if setting.elapsed + ahead > setting.time_limit:
@@ -232,12 +240,12 @@ class TimeStepping(Method):
         self, setting: Setting, memory: Memory, estimate: Estimate, journey: Journey
     ) -> tuple[float, float]:
         """What the next level aims at, and its density."""
-        error = estimate.worst
-        before = math.inf if memory.estimate is None else memory.estimate.worst
+        error = estimate.worst / EXPECTED
+        before = math.inf if memory.estimate is None else memory.estimate.worst / EXPECTED
         if not math.isfinite(error):
             return SMALLER * memory.aim, self.growth * memory.density
-        drop = error / before if math.isfinite(before) else SMALLER
-        hoped = error * min(max(drop, 1e-3), SMALLER)
+        drop = error / before if math.isfinite(before) else HOPED
+        hoped = error * min(max(drop, 1e-3), HOPED)
         if setting.rtol is not None:
             hoped = max(hoped, 0.2 * setting.rtol)
         aim = max(min(hoped, memory.aim), SMALLEST)
