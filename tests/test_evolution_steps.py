@@ -243,17 +243,24 @@ def test_a_stiff_decay_is_taken_in_one_step(tab):
     assert abs(float(step.end[0]) - math.cos(0.1)) < 1e-6
 
 
+def without_rate() -> FakeSystem:
+    """0 = y^3 - e^t."""
+    return FakeSystem(lambda t, y, v, a: y**3 - math.exp(t), order=0)
+
+
 def test_an_unknown_without_a_rate_is_solved_for_at_every_node(tab):
-    """0 = y^3 - e^t needs no initial value; the one given is not used."""
-    system = FakeSystem(lambda t, y, v, a: y**3 - math.exp(t), order=0)
-    state = 1.02 * torch.ones(3, 1, 1, dtype=torch.float64)
-    step = stepper(system, tab.stages).step(0.0, state, 0.1, None)
+    """It needs no initial value."""
+    state = torch.full((3, 1, 1), 1.02, dtype=torch.float64)
+    step = stepper(without_rate(), tab.stages).step(0.0, state, 0.1, None)
     assert step is not None
-    nodes = [0.0, *tab.nodes.tolist()]
-    exact = [math.exp(0.1 * tau / 3) for tau in nodes]
-    # The value at the start is extrapolated.
-    assert step.values[1:].flatten().tolist() == pytest.approx(exact[1:], rel=1e-12)
-    assert float(step.values[0]) == pytest.approx(1.0, rel=1e-5)
+    exact = [math.exp(0.1 * tau / 3) for tau in tab.nodes.tolist()]
+    assert step.values[1:].flatten().tolist() == pytest.approx(exact, rel=1e-12)
+
+
+def test_an_unknown_without_a_rate_starts_where_it_ended(tab):
+    state = torch.ones(3, 1, 1, dtype=torch.float64)
+    first, second = steps(stepper(without_rate(), tab.stages), state, 0.0, 0.06, 2)
+    assert float(second.values[0]) == pytest.approx(float(first.end[0]), rel=1e-13)
 
 
 def test_derivatives_are_kept_where_nothing_changes():

@@ -28,6 +28,9 @@ from gmnm_pde.geometry import Domain
 FEWEST_CELLS = 4.0
 """Units across the domain are never farther apart than a part of its width by this."""
 
+CLOSEST = 1e-7
+"""Units are never closer than this part of the width of the domain: a jump has no length."""
+
 GRID = 401
 """Samples of a coordinate in domains that are not boxes."""
 
@@ -114,7 +117,8 @@ def spacing_for(
     result = []
     for axis, (x, length) in enumerate(scale):
         width = domain.upper[axis] - domain.lower[axis]
-        result.append(Spacing(x, np.minimum(length / density, width / cells)))
+        h = np.clip(length / density, CLOSEST * width, width / cells)
+        result.append(Spacing(x, h))
     return result
 
 

@@ -84,7 +84,8 @@ class Stepper:
         if iterations > ITERATIONS // 2:
             self.jacobians = []
         D = self._states(state, y, h)
-        values = torch.cat([self._begin(state, D)[None], D[:, 0]])
+        begin = self._begin(state, D) if before is None else state[0]
+        values = torch.cat([begin[None], D[:, 0]])
         error = self._error(time, state, y, D, h)
         return Step(time, h, y, values, D[-1].clone(), error, iterations)
 
