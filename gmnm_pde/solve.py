@@ -128,11 +128,13 @@ def run(
     before = state
     try:
         state = method.start(setting, before.network)
+        # Of a network that the method could not go on from, nothing is known about its own.
+        same = state.network is None or type(state.network) is type(before.network)
         state = replace(
             state,
             records=before.records,
             notes=unique((*before.notes, *state.notes)),
-            estimated_error=before.estimated_error,
+            estimated_error=before.estimated_error if same else {},
         )
         while (outcome := method.decide(setting, state)) is None:
             known = len(state.records)

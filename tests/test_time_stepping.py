@@ -19,7 +19,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.march import Journey, March, TooManyUnits
 from gmnm_pde.evolution.system import shape_of
 from gmnm_pde.geometry import Disk, Interval, Rectangle
-from gmnm_pde.methods import Outcome, Setting, State, TimeStepping
+from gmnm_pde.methods import Outcome, Setting, State, TimeStepping, VariableProjection
 from gmnm_pde.methods.time_stepping import checked
 from gmnm_pde.networks import Evolution, GMNMSpec
 from gmnm_pde.problem import (
@@ -492,6 +492,17 @@ def test_a_monitor_sees_every_level_once():
         TimeStepping(), setting(front(), rtol=1e-4, max_units=20), State(),
         lambda record: pytest.fail("there was no level"),
     )  # fmt: skip
+
+
+def test_an_estimate_is_not_that_of_another_network():
+    """Variable projection begins anew, with units in space and time."""
+    what = setting(evolving.heat(), rtol=1e-3, network=GMNMSpec(units=12))
+    left, outcome = run(TimeStepping(), replace(what, network=GMNMSpec()), State(), None)
+    assert outcome.status == "converged"
+    state, outcome = run(VariableProjection(iterations=2), what, left, None)
+    assert not isinstance(state.network, Evolution)
+    assert state.estimated_error == {}
+    assert outcome.status != "converged"
 
 
 def test_a_problem_without_time_is_refused():
