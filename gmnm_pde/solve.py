@@ -38,6 +38,8 @@ LOOSE = 0.03
 
 Monitor = Callable[[Record], None]
 
+Observer = Callable[[Record, Network], None]
+
 
 def solve(
     problem: Problem | str | Path,
@@ -49,6 +51,7 @@ def solve(
     time_limit: float | None = None,
     max_units: int | None = None,
     monitor: Monitor | None = None,
+    observe: Observer | None = None,
 ) -> Solution:
     """Solve a problem.
 
@@ -62,6 +65,9 @@ def solve(
         time_limit: seconds after which no further step is begun.
         max_units: the largest network.
         monitor: called with a :class:`Record` after every step.
+        observe: called with the record and the best network so far, over the problem's own
+            coordinates and unknowns. Methods go on from that very network: an observer that keeps
+            it copies it, and measures later, since its time counts as the solve's.
 
     Returns:
         A :class:`Solution`. One that missed the tolerance has the status "stopped", and says why.
@@ -91,7 +97,7 @@ def solve(
     if methods and problem.easier:
         state = continued(problem, methods[0], setting, state)
     for method in methods:
-        state, outcome = run(method, setting, state, monitor)
+        state, outcome = run(method, setting, state, monitor, observe)
         if outcome.status in ("failed", "interrupted"):
             break
     seconds = setting.elapsed
@@ -122,7 +128,11 @@ def solve(
 
 
 def run(
-    method: Method, setting: Setting, state: State, monitor: Monitor | None
+    method: Method,
+    setting: Setting,
+    state: State,
+    monitor: Monitor | None = None,
+    observe: Observer | None = None,
 ) -> tuple[State, Outcome]:
     """One method from start to finish; an interrupt ends it with the best state so far."""
     before = state
@@ -140,8 +150,12 @@ def run(
             known = len(state.records)
             state = method.step(setting, state)
             # A level that could not be solved leaves no record.
-            if monitor is not None and len(state.records) > known:
+            if len(state.records) == known or state.network is None:
+                continue
+            if monitor is not None:
                 monitor(state.records[-1])
+            if observe is not None:
+                observe(state.records[-1], enforced(state.network, setting.problem))
     except KeyboardInterrupt:
         if state.network is None:
             raise
@@ -166,7 +180,7 @@ def continued(problem: Problem, method: Method, setting: Setting, state: State) 
             time_limit=setting.elapsed + (setting.time_limit - setting.elapsed) / left,
             constants_free=False,
         )
-        after, outcome = run(method, loose, State(network=state.network), None)
+        after, outcome = run(method, loose, State(network=state.network))
         left -= 1
         if outcome.status == "interrupted":
             raise KeyboardInterrupt
