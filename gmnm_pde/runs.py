@@ -5,6 +5,7 @@
     solution.* solution-times/    the solution itself and for ParaView; no pickle
     manifest.json                 versions, seed, device, threads, commit, command
     *.png animation.gif           pictures
+    report.html                   all of it as one file
 
 Nothing is written anywhere else, and the folder is made only when everything was validated.
 """
@@ -42,7 +43,7 @@ SOLUTION = "solution"
 
 _PICTURES = (
     *("solution.png", "error.png", "convergence.png", "streamlines.png", "animation.gif"),
-    *("solution.vtu", "solution.pvd", "solution-times"),
+    *("solution.vtu", "solution.pvd", "solution-times", "report.html"),
 )
 """Drawn last: those of an earlier run in the same folder would be wrong until then."""
 
@@ -167,11 +168,17 @@ def _copy(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def write_solution(folder: RunFolder, solution: Solution, command: Sequence[str]) -> None:
-    """Figures, history, manifest and the solution."""
+def write_solution(
+    folder: RunFolder,
+    solution: Solution,
+    command: Sequence[str],
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Figures, history, manifest and the solution; ``options`` are those that `resume` repeats."""
     _write_json(folder.path / "metrics.json", solution.metrics())
     write_history(folder.path / "history.csv", solution.history)
-    _write_json(folder.path / MANIFEST, manifest(solution, command))
+    about = manifest(solution, command)
+    _write_json(folder.path / MANIFEST, {**about, "options": dict(options or {})})
     solution.save(folder.path / SOLUTION)
 
 
@@ -186,6 +193,13 @@ def write_pictures(folder: RunFolder, solution: Solution) -> list[Path]:
     pictures = solution.plot(folder.path)
     field = write_vtu(cast("SolutionLike", solution), folder.path / f"{SOLUTION}.vtu")
     return [*pictures, field] if field is not None else pictures
+
+
+def write_report(folder: RunFolder) -> Path:
+    """report.html, from what stands in the folder."""
+    from gmnm_pde.report.run_page import write_run_page
+
+    return write_run_page(folder.path)
 
 
 def write_history(path: Path, records: Sequence[Any]) -> None:
@@ -204,7 +218,10 @@ def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
     import torch
 
     packages = ("torch", "numpy", "scipy")
+    problem = solution.problem
     return {
+        "problem": None if problem is None else problem.name,
+        "description": None if problem is None else problem.description,
         "command": list(command),
         "version": __version__,
         "commit": _commit(),
@@ -265,20 +282,13 @@ def command_line(arguments: Sequence[str] | None = None) -> list[str]:
     return [Path(given[0]).name, *given[1:]]
 
 
-def redraw(path: Path, problem: Path | None = None) -> list[Path]:
-    """Draw the pictures of a run folder again.
-
-    Arguments:
-        path: the folder.
-        problem: its problem, if that is Python code: a folder alone never makes code run.
-
-    Returns:
-        The files written.
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a run folder.
 
     Raises:
-        InputError: no run folder, or one without a solution.
+        InputError: no run folder, or a damaged one.
     """
-    from gmnm_pde.solution import load
+    from gmnm_pde.report.page import read_json
 
     if not (path / MANIFEST).is_file():
         raise InputError(
@@ -286,12 +296,68 @@ def redraw(path: Path, problem: Path | None = None) -> list[Path]:
             mend="Name a folder that `gmnm-pde solve` wrote.",
             file=path,
         )
-    code = path / "problem.py"
-    if problem is None and code.is_file():
+    return read_json(path / MANIFEST)
+
+
+def code_is_not_run(path: Path) -> InputError:
+    """A folder alone never makes code run."""
+    return InputError(
+        "the problem of this run is Python code, which is not run by itself.",
+        mend=f"If you trust it, add `--problem {path / 'problem.py'}`.",
+        file=path,
+    )
+
+
+def open_solution(path: Path, problem: Path | None = None) -> Solution:
+    """The solution of a run folder.
+
+    Arguments:
+        path: the folder.
+        problem: its problem, if that is Python code.
+
+    Raises:
+        InputError: no run folder, one without a solution, or whose problem has to be given.
+    """
+    from gmnm_pde.solution import load
+
+    read_manifest(path)
+    if problem is None and (path / "problem.py").is_file():
+        raise code_is_not_run(path)
+    return load(path, problem=None if problem is None else load_problem(problem).problem)
+
+
+def redraw(path: Path, problem: Path | None = None) -> list[Path]:
+    """Draw the pictures of a run folder again; see :func:`open_solution`.
+
+    Returns:
+        The files written.
+    """
+    return sorted(write_pictures(RunFolder(path), open_solution(path, problem)))
+
+
+def export(path: Path, kind: str, out: Path | None = None, problem: Path | None = None) -> Path:
+    """Write the solution of a run folder on a grid, as vtu, csv or npz.
+
+    Arguments:
+        out: the file, ``fields.KIND`` in the folder if not given.
+        problem: see :func:`open_solution`.
+
+    Returns:
+        The file to open.
+
+    Raises:
+        InputError: what :func:`open_solution` and :func:`report.export.export` refuse, or a file
+            that cannot be written.
+    """
+    from gmnm_pde.report.export import export as write
+
+    solution = cast("SolutionLike", open_solution(path, problem))
+    target = path / f"fields.{kind}" if out is None else out
+    try:
+        return write(solution, target, kind)
+    except OSError as error:
         raise InputError(
-            "the problem of this run is Python code, which is not run by itself.",
-            mend=f"If you trust it, add `--problem {code}`.",
-            file=path,
-        )
-    given = None if problem is None else load_problem(problem).problem
-    return sorted(write_pictures(RunFolder(path), load(path, problem=given)))
+            f"the file cannot be written: {error.strerror or error}.",
+            mend="Give --out a file in a folder that you may write to.",
+            file=target,
+        ) from None

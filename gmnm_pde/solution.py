@@ -66,6 +66,7 @@ class Solution:
         errors: measured against the problem's reference, None without one.
         seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
         notes: what a person should know.
+        checkpoint: what going on with the solve takes beside the network, as plain values.
     """
 
     network: Network
@@ -85,6 +86,7 @@ class Solution:
     errors: Errors | None = None
     inferred: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    checkpoint: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
@@ -216,6 +218,7 @@ class Solution:
             "seed": self.seed,
             "inferred": dict(self.inferred),
             "notes": self.notes,
+            "checkpoint": dict(self.checkpoint),
         }
         arrays = {
             f"network.{key}": value.detach().cpu().numpy()

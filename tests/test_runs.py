@@ -62,8 +62,10 @@ class Finished:
             "residual_rms": 1e-4,
             "boundary_rms": None,
             "seconds": 0.4,
+            "seconds_total": 0.5,
             "units": 400,
             "parameters": 2000,
+            "points": 1200,
             "reference": "exact",
         }
 
@@ -114,6 +116,7 @@ def test_the_files_of_a_run(folder, solve_with, capsys):
             "manifest.json",
             "metrics.json",
             "problem.yaml",
+            "report.html",
             "solution.npz",
             "solver.yaml",
         )
@@ -321,6 +324,7 @@ def test_a_real_run_writes_its_folder_and_nothing_else(solved):
             "manifest.json",
             "metrics.json",
             "problem.yaml",
+            "report.html",
             "solution.npz",
             "solution.png",
             "solution.vtu",
