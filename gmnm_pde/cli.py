@@ -26,11 +26,13 @@ from gmnm_pde.verbs.app import (
     Rtol,
     Settings,
     TimeLimit,
+    check_counts,
     check_device,
     check_options,
     verb,
 )
-from gmnm_pde.verbs.solving import resume_solve, solve_into, understand
+from gmnm_pde.verbs.solving import resume_run, solve_into, understand
+from gmnm_pde.verbs.studying import COMPARE, begin, manifest_of, recipes_of, run_comparison
 
 app = typer.Typer(
     name="gmnm-pde",
@@ -95,6 +97,43 @@ def check(problem: ProblemName, settings: Settings = None) -> None:
     make_console().print(problem_table(file.problem, checked, recipe.name))
 
 
+@app.command()
+@verb
+def compare(
+    problem: ProblemName,
+    solvers: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Recipes by name or file, with commas.")
+    ],
+    seeds: Annotated[int, typer.Option(help="Runs of each solver, with the seeds 0, 1, ...")] = 1,
+    points: Annotated[
+        int | None, typer.Option(help="Inner points of every solver; a fifth on each condition.")
+    ] = None,
+    parameters: Annotated[
+        int | None, typer.Option(help="The largest number of parameters of every network.")
+    ] = None,
+    rtol: Rtol = None,
+    time_limit: TimeLimit = None,
+    classical: Annotated[
+        bool, typer.Option(help="Show solvers that are no networks beside them.")
+    ] = True,
+    settings: Settings = None,
+    device: Device = "auto",
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Solve a problem with several solvers and the same budget: errors, times, pictures."""
+    check_options(rtol=rtol, device=device, time_limit=time_limit)
+    check_counts(seeds=seeds, points=points, parameters=parameters)
+    recipes = recipes_of(solvers)
+    file, _, _ = understand(problem, settings)
+    check_device(device)
+    budget = {"points": points, "parameters": parameters, "time_limit": time_limit}
+    options = {"seeds": seeds, "budget": budget, "rtol": rtol, "device": device}
+    options |= {"classical": classical, "quiet": quiet}
+    folder = begin(out, COMPARE, file, recipes, options)
+    raise typer.Exit(run_comparison(folder, file, manifest_of(folder)))
+
+
 @app.command("list")
 @verb
 def list_entries(
@@ -139,9 +178,9 @@ def resume(
     problem: Code = None,
     quiet: Quiet = False,
 ) -> None:
-    """Go on where an interrupted or time-limited run ended, in its folder."""
+    """Go on where an interrupted or time-limited run or comparison ended, in its folder."""
     check_options(rtol=rtol, time_limit=time_limit)
-    raise typer.Exit(resume_solve(folder, problem, rtol, time_limit, quiet))
+    raise typer.Exit(resume_run(folder, problem, rtol, time_limit, quiet))
 
 
 @app.command()
@@ -160,7 +199,6 @@ def report(folder: Folder) -> None:
     """Write report.html of a run folder again: one file, pictures inside, no network."""
     from gmnm_pde import runs
 
-    runs.read_manifest(folder)
     typer.echo(f"wrote {runs.write_report(runs.RunFolder(folder))}")
 
 

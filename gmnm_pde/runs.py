@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gmnm_pde import __version__
 from gmnm_pde.config import ProblemFile, dump, load_problem, problem_text, recipe_data
 from gmnm_pde.errors import InputError
+from gmnm_pde.problem import Problem
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution
 
@@ -124,19 +125,25 @@ def write_inputs(folder: RunFolder, file: ProblemFile, recipe: Recipe) -> None:
     A problem in Python is kept as it is, in problem.py. A recipe with a network of its own has no
     name for it: there is no solver.yaml then, and problem.py says what it was.
     """
-    # Only what is not written again: the problem may be read from this very folder.
-    stale = ["problem.yaml" if file.is_code else "problem.py", *_PICTURES]
-    if file.is_code:
-        _copy(file.path, folder.path / "problem.py")
-    else:
-        names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
-        _write(folder.path / "problem.yaml", problem_text(file, *names))
+    write_problem(folder, file)
+    stale = list(_PICTURES)
     try:
         _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
     except InputError:
         stale.append("solver.yaml")
     for name in stale:
         _remove(folder.path / name)
+
+
+def write_problem(folder: RunFolder, file: ProblemFile) -> None:
+    """problem.yaml as resolved, or problem.py, with the files that it reads beside it."""
+    # Only what is not written again is removed: the problem may be read from this very folder.
+    if file.is_code:
+        _copy(file.path, folder.path / "problem.py")
+    else:
+        names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
+        _write(folder.path / "problem.yaml", problem_text(file, *names))
+    _remove(folder.path / ("problem.yaml" if file.is_code else "problem.py"))
 
 
 def _remove(path: Path) -> None:
@@ -198,8 +205,10 @@ def write_pictures(folder: RunFolder, solution: Solution) -> list[Path]:
 def write_report(folder: RunFolder) -> Path:
     """report.html, from what stands in the folder."""
     from gmnm_pde.report.run_page import write_run_page
+    from gmnm_pde.report.study_page import write_study_page
 
-    return write_run_page(folder.path)
+    solved = read_manifest(folder.path).get("kind", "solve") == "solve"
+    return write_run_page(folder.path) if solved else write_study_page(folder.path)
 
 
 def write_history(path: Path, records: Sequence[Any]) -> None:
@@ -213,13 +222,29 @@ def write_history(path: Path, records: Sequence[Any]) -> None:
             rows.writerow(["" if _missing(value) else value for value in values.values()])
 
 
+def write_manifest(folder: RunFolder, problem: Problem, about: Mapping[str, Any]) -> None:
+    """The manifest of a study, which has no solution of its own."""
+    values = {**machine(problem, command_line()), **about}
+    _write_json(folder.path / MANIFEST, values)
+
+
 def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
     """What the run can be repeated with."""
+    return {
+        **machine(solution.problem, command),
+        "device": str(solution.device),
+        "dtype": str(solution.dtype),
+        "seed": solution.seed,
+    }
+
+
+def machine(problem: Problem | None, command: Sequence[str]) -> dict[str, Any]:
+    """What a run was made of and on: problem, command, versions, commit, platform."""
     import torch
 
     packages = ("torch", "numpy", "scipy")
-    problem = solution.problem
     return {
+        "kind": "solve",
         "problem": None if problem is None else problem.name,
         "description": None if problem is None else problem.description,
         "command": list(command),
@@ -230,10 +255,7 @@ def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in packages},
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "device": str(solution.device),
-        "dtype": str(solution.dtype),
         "threads": torch.get_num_threads(),
-        "seed": solution.seed,
     }
 
 

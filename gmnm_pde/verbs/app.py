@@ -94,3 +94,10 @@ def check_device(device: str) -> None:
             "--device cuda: torch finds no CUDA device on this machine.",
             mend="Leave --device out, or install a CUDA build of torch.",
         )
+
+
+def check_counts(**counts: int | None) -> None:
+    """Refuse numbers below one. Raises InputError."""
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise InputError(f"--{name} {value} is too small.", mend="Give 1 or more.")

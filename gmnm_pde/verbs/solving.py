@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.verbs.app import INTERRUPTED, NOT_MET, SOLVED, check_device
+from gmnm_pde.verbs.studying import resume_study
 
 if TYPE_CHECKING:
     from gmnm_pde.checks import Checked
@@ -47,16 +48,17 @@ def solve_into(
         raise
 
 
-def resume_solve(
+def resume_run(
     path: Path, code: Path | None, rtol: float | None, time_limit: float | None, quiet: bool
 ) -> int:
-    """Go on with the solve of a run folder; returns the exit code. Raises InputError."""
+    """Go on with the run of a folder; returns the exit code. Raises InputError."""
     from gmnm_pde import runs
     from gmnm_pde.config import load_problem, load_recipe
 
-    if (path / "problem.py").is_file() and code is None:
-        raise runs.code_is_not_run(path)
-    solution, manifest = runs.open_solution(path, code), runs.read_manifest(path)
+    manifest = runs.read_manifest(path)
+    if manifest.get("kind", "solve") != "solve":
+        return resume_study(path, code, manifest)
+    solution = runs.open_solution(path, code)
     if solution.status == "converged" and rtol is None:
         raise InputError(
             f"this run is over: {solution.reason}.",
