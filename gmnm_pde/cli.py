@@ -32,7 +32,15 @@ from gmnm_pde.verbs.app import (
     verb,
 )
 from gmnm_pde.verbs.solving import resume_run, solve_into, understand
-from gmnm_pde.verbs.studying import COMPARE, begin, manifest_of, recipes_of, run_comparison
+from gmnm_pde.verbs.studying import (
+    COMPARE,
+    begin,
+    manifest_of,
+    recipes_of,
+    run_comparison,
+    study_convergence,
+    values_of,
+)
 
 app = typer.Typer(
     name="gmnm-pde",
@@ -132,6 +140,34 @@ def compare(
     options |= {"classical": classical, "quiet": quiet}
     folder = begin(out, COMPARE, file, recipes, options)
     raise typer.Exit(run_comparison(folder, file, manifest_of(folder)))
+
+
+@app.command()
+@verb
+def converge(
+    problem: ProblemName,
+    solver: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="The recipe.")] = None,
+    over: Annotated[
+        str, typer.Option(metavar="units|points|time|rtol", help="What is varied.")
+    ] = "units",
+    values: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Its values, with commas.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each value.")] = 1,
+    time_limit: TimeLimit = None,
+    settings: Settings = None,
+    device: Device = "auto",
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how the error falls with units, points, time or tolerance; fit the order."""
+    check_options(device=device, time_limit=time_limit)
+    check_counts(seeds=seeds)
+    file, recipe, _ = understand(problem, settings, solver)
+    check_device(device)
+    options = {"over": over, "values": values_of(over, values), "seeds": seeds}
+    options |= {"time_limit": time_limit, "device": device, "quiet": quiet}
+    raise typer.Exit(study_convergence(out, file, recipe, options))
 
 
 @app.command("list")

@@ -38,6 +38,15 @@ def sized(spec: NetworkSpec, parameters: int, n_inputs: int, n_outputs: int) -> 
     return replace(spec, **{name: low})
 
 
+def with_size(spec: NetworkSpec, size: int) -> NetworkSpec:
+    """The options with that width, or at most so many units.
+
+    Raises:
+        InputError: the network has neither.
+    """
+    return replace(spec, **{_size_option(spec): size})
+
+
 def parameters_of(spec: NetworkSpec, n_inputs: int, n_outputs: int) -> int:
     """How many numbers a network of these options has."""
     if isinstance(spec, GMNMSpec):

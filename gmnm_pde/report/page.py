@@ -27,7 +27,6 @@ CAPTIONS = {
     "streamlines.png": "Streamlines of the plane vector field.",
     "convergence.png": "How the error fell.",
     "animation.gif": "The solution in time.",
-    "curves.png": "Error against time, the median of the seeds and their range.",
     "error-against-time.png": "Error against time: the median of the seeds and their range.",
     "pareto.png": "Error against the number of parameters; each run a dot.",
 }

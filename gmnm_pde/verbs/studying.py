@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmnm_pde.errors import InputError
+from gmnm_pde.errors import InputError, suggest
 from gmnm_pde.verbs.app import INTERRUPTED, NOT_MET, SOLVED
 
 if TYPE_CHECKING:
     from gmnm_pde.config import ProblemFile
     from gmnm_pde.recipe import Recipe
     from gmnm_pde.runs import RunFolder
+    from gmnm_pde.studies.converge import Convergence
+    from gmnm_pde.studies.orders import Fit
+    from gmnm_pde.studies.rows import Row
 
 COMPARE, CONVERGE = "compare", "converge"
 
@@ -139,5 +142,97 @@ def manifest_of(folder: RunFolder) -> dict[str, Any]:
     return values
 
 
-RUNNERS = {COMPARE: run_comparison}
+def values_of(over: str, text: str | None) -> list[float]:
+    """The values of what is varied, in the order in which the error should fall."""
+    from gmnm_pde.studies.converge import OVER, VALUES
+
+    if over not in OVER:
+        raise InputError(f"--over {over!r} is unknown.", mend=suggest(over, OVER))
+    if over == "time" and text is not None:
+        raise InputError("--over time watches one run.", mend="Leave --values out.")
+    if text is None:
+        return list(VALUES[over])
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--values {text!r} are no numbers.", mend="Write for example 100,200,400."
+        ) from None
+    top = 1.0 if over == "rtol" else float("inf")
+    if not all(0.0 < value < top and (over == "rtol" or value == int(value)) for value in values):
+        kind = "tolerances between 0 and 1" if over == "rtol" else "whole numbers from 1 on"
+        raise InputError(f"--values {text!r} are no {kind}.", mend="Give others.")
+    return sorted(values, reverse=over == "rtol")
+
+
+def study_convergence(
+    out: Path | None, file: ProblemFile, recipe: Recipe, options: dict[str, Any]
+) -> int:
+    """Begin a study of convergence and run it; returns the exit code."""
+    from gmnm_pde.studies.converge import check_measurable
+
+    check_measurable(file.problem)
+    folder = begin(out, CONVERGE, file, {recipe.name: recipe}, options)
+    return run_convergence(folder, file, manifest_of(folder))
+
+
+def run_convergence(folder: RunFolder, file: ProblemFile, manifest: Mapping[str, Any]) -> int:
+    """Run what is missing of a study of convergence; returns the exit code."""
+    from gmnm_pde import runs
+    from gmnm_pde.report.orders import law_words
+    from gmnm_pde.studies.budget import Budget
+    from gmnm_pde.studies.converge import Convergence
+    from gmnm_pde.terminal import files_text, make_console
+    from gmnm_pde.verbs.tables import convergence_table, row_text, setting_words
+
+    options = dict(manifest["options"])
+    console = make_console(options.get("quiet", False))
+    ((name, recipe),) = _recipes(folder.path, manifest["solvers"]).items()
+    study = Convergence(
+        file.problem,
+        name,
+        recipe,
+        options["over"],
+        options["values"],
+        options["seeds"],
+        options["time_limit"],
+        options["device"],
+    )
+    interrupted = False
+    with runs.writing(folder):
+        try:
+            with file.running():
+                study.run(folder.path, lambda row: console.print(row_text(row)))
+        except KeyboardInterrupt:
+            interrupted = True
+        rows = study.table(folder.path).read()
+        law = write_order(folder, study, rows)
+    console.print(convergence_table(study.over, study.places(rows), rows))
+    console.print(law_words(study.over, law))
+    console.print(setting_words(Budget(time_limit=study.time_limit), options))
+    console.print(files_text(folder.path), soft_wrap=True)
+    if interrupted:
+        console.print(f"Go on with: gmnm-pde resume {folder.path}", soft_wrap=True)
+        return INTERRUPTED
+    return SOLVED if law is not None else NOT_MET
+
+
+def write_order(folder: RunFolder, study: Convergence, rows: Sequence[Row]) -> Fit | None:
+    """Fit the order, write convergence.png and the report."""
+    from gmnm_pde.report.orders import write_convergence
+    from gmnm_pde.report.study_page import write_study_page
+    from gmnm_pde.studies.converge import own_error
+
+    own = own_error(study.problem)
+    law = study.fitted(rows, own)
+    if any(row.worst is not None for row in rows):
+        errors = [float("nan") if row.worst is None else row.worst for row in rows]
+        title = f"{study.problem.name}, {study.name}"
+        path = folder.path / "convergence.png"
+        write_convergence(path, title, study.over, study.places(rows), errors, law, own)
+    write_study_page(folder.path)
+    return law
+
+
+RUNNERS = {COMPARE: run_comparison, CONVERGE: run_convergence}
 """By the kind of a study."""

@@ -48,6 +48,23 @@ def comparison_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+def convergence_table(over: str, places: Sequence[float], rows: Sequence[Row]) -> Table:
+    """A line a run, with what was varied in front."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (over, "seed", "relative L2", "seconds", "units", "points", "status"):
+        table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
+    for place, row in zip(places, rows, strict=False):
+        table.add_row(
+            "-" if place != place else f"{place:.3g}" if over in ("rtol", "time") else f"{place:g}",
+            str(row.seed),
+            figure(row.worst),
+            "-" if row.seconds is None else f"{row.seconds:.2f}",
+            *("-" if item is None else str(item) for item in (row.units, row.points)),
+            row.status if row.worst is not None else f"{row.status}: {row.reason}",
+        )
+    return table
+
+
 def setting_words(budget: Budget, options: Mapping[str, Any]) -> str:
     """Under which conditions: budget, seeds, tolerance, threads, device and precision."""
     import torch
