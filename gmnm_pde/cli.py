@@ -31,6 +31,7 @@ from gmnm_pde.verbs.app import (
     check_options,
     verb,
 )
+from gmnm_pde.verbs.evidence import validate_checkout
 from gmnm_pde.verbs.solving import resume_run, solve_into, understand
 from gmnm_pde.verbs.studying import (
     COMPARE,
@@ -168,6 +169,27 @@ def converge(
     options = {"over": over, "values": values_of(over, values), "seeds": seeds}
     options |= {"time_limit": time_limit, "device": device, "quiet": quiet}
     raise typer.Exit(study_convergence(out, file, recipe, options))
+
+
+@app.command()
+@verb
+def validate(
+    cases: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CASE ...]", help="Names, patterns or groups; all if left out."),
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(help="Solves of each case.")] = None,
+    fem: Annotated[bool, typer.Option(help="Set scikit-fem beside them.")] = True,
+    shown: Annotated[bool, typer.Option("--list", help="Show the cases and stop.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the JSON goes.")
+    ] = None,
+) -> None:
+    """Measure the project's figures again; `validate quick` takes minutes. Needs a checkout."""
+    check_counts(repeats=repeats)
+    options = {"--repeats": repeats, "--out": out}
+    flags = [*([] if fem else ["--no-fem"]), *(["--list"] if shown else [])]
+    raise typer.Exit(validate_checkout([*(cases or ()), *flags], options))
 
 
 @app.command("list")
