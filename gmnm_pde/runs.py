@@ -12,10 +12,6 @@ Nothing is written anywhere else, and the folder is made only when everything wa
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
-import math
 import os
 import platform
 import shutil
@@ -32,6 +28,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gmnm_pde import __version__
 from gmnm_pde.config import ProblemFile, dump, load_problem, problem_text, recipe_data
 from gmnm_pde.errors import InputError
+from gmnm_pde.plain_files import write_history, write_json, write_text
 from gmnm_pde.problem import Problem
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution
@@ -128,7 +125,7 @@ def write_inputs(folder: RunFolder, file: ProblemFile, recipe: Recipe) -> None:
     write_problem(folder, file)
     stale = list(_PICTURES)
     try:
-        _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
+        write_text(folder.path / "solver.yaml", dump(recipe_data(recipe)))
     except InputError:
         stale.append("solver.yaml")
     for name in stale:
@@ -142,7 +139,7 @@ def write_problem(folder: RunFolder, file: ProblemFile) -> None:
         _copy(file.path, folder.path / "problem.py")
     else:
         names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
-        _write(folder.path / "problem.yaml", problem_text(file, *names))
+        write_text(folder.path / "problem.yaml", problem_text(file, *names))
     _remove(folder.path / ("problem.yaml" if file.is_code else "problem.py"))
 
 
@@ -182,10 +179,10 @@ def write_solution(
     options: Mapping[str, Any] | None = None,
 ) -> None:
     """Figures, history, manifest and the solution; ``options`` are those that `resume` repeats."""
-    _write_json(folder.path / "metrics.json", solution.metrics())
+    write_json(folder.path / "metrics.json", solution.metrics())
     write_history(folder.path / "history.csv", solution.history)
     about = manifest(solution, command)
-    _write_json(folder.path / MANIFEST, {**about, "options": dict(options or {})})
+    write_json(folder.path / MANIFEST, {**about, "options": dict(options or {})})
     solution.save(folder.path / SOLUTION)
 
 
@@ -211,21 +208,10 @@ def write_report(folder: RunFolder) -> Path:
     return write_run_page(folder.path) if solved else write_study_page(folder.path)
 
 
-def write_history(path: Path, records: Sequence[Any]) -> None:
-    """One row a step; an empty cell where there is no figure."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        for index, record in enumerate(records):
-            values = dataclasses.asdict(record)
-            if index == 0:
-                rows.writerow(values)
-            rows.writerow(["" if _missing(value) else value for value in values.values()])
-
-
 def write_manifest(folder: RunFolder, problem: Problem, about: Mapping[str, Any]) -> None:
     """The manifest of a study, which has no solution of its own."""
     values = {**machine(problem, command_line()), **about}
-    _write_json(folder.path / MANIFEST, values)
+    write_json(folder.path / MANIFEST, values)
 
 
 def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
@@ -275,27 +261,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _finite(value: Any) -> Any:
-    """A figure that does not exist is null: JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if _missing(value) else value
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    _write(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def command_line(arguments: Sequence[str] | None = None) -> list[str]:

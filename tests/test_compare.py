@@ -228,10 +228,20 @@ def test_points_are_the_same_for_all():
 # ------------------------------------------------------------------------- classical solvers
 
 
-def test_classical_solvers_converge_at_their_order():
+@pytest.fixture
+def few(monkeypatch):
+    """Few resolutions, and no clock that decides how many."""
+    chosen = {"spectral": (12, 24, 32), "finite-differences-4": (21, 41, 81)}
+    solvers = [replace(item, resolutions=chosen[item.name]) for item in classical.SOLVERS]
+    monkeypatch.setattr(classical, "SOLVERS", solvers)
+    monkeypatch.setattr(classical, "BUDGET", 1e6)
+    monkeypatch.setattr(classical, "SHORT", 0.0)
+
+
+def test_classical_solvers_converge_at_their_order(few):
     problem = load_problem("helmholtz").problem
-    found = list(classical.rows(problem, 1.0))
-    differences = [row for row in found if row.solver == "finite-differences-4"][:3]
+    found = list(classical.rows(problem))
+    differences = [row for row in found if row.solver == "finite-differences-4"]
     h = [1 / (row.points - 1) for row in differences]
     slope = np.polyfit(np.log(h), np.log([row.worst for row in differences]), 1)[0]
     assert 3.7 < slope < 5.2
@@ -249,12 +259,30 @@ def test_what_classical_solvers_cannot_do_is_said():
     assert list(classical.rows(problem, done=done)) == []
 
 
-def test_a_resolution_that_is_known_is_not_taken_again():
+def test_a_resolution_that_is_known_is_not_taken_again(few):
     problem = load_problem("bratu").problem
-    found = list(classical.rows(problem, 0.5))
-    done = {(row.solver, row.points) for row in found if row.solver == "spectral"}
-    again = {row.solver for row in classical.rows(problem, 0.5, done) if row.points in (8, 12)}
-    assert "spectral" not in again
+    done = {("spectral", 12), ("spectral", 32), ("finite-differences-4", 21)}
+    found = [(row.solver, row.points) for row in classical.rows(problem, None, done)]
+    assert found == [
+        ("spectral", 24),
+        ("finite-differences-4", 41),
+        ("finite-differences-4", 81),
+    ]
+
+
+def test_the_next_resolution_is_left_out_where_it_would_take_too_long(few, monkeypatch):
+    monkeypatch.setattr(classical, "BUDGET", 1e-9)
+    found = [(row.solver, row.points) for row in classical.rows(load_problem("bratu").problem)]
+    assert found == [("spectral", 12), ("finite-differences-4", 21)]
+
+
+def test_an_inverse_problem_is_compared_without_classical_solvers(folder):
+    command = ["compare", "inverse-diffusivity", "--solvers", "gmnm,gmnm-small", "--out", "cmp"]
+    assert main([*command, "--quiet"]) == 0
+    solved, refused = rows(folder / "cmp/results.csv")
+    assert float(solved["relative_l2_u"]) < 1e-2
+    assert refused["status"] == "refused"
+    assert "cannot infer k" in refused["reason"]
 
 
 # -------------------------------------------------------------------------- rows and curves

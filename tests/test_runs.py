@@ -21,6 +21,7 @@ from gmnm_pde import catalog, runs
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
+from gmnm_pde.inferred import Findings
 from gmnm_pde.methods.base import Record
 from gmnm_pde.problem import Problem
 from gmnm_pde.solution import Errors
@@ -51,6 +52,8 @@ class Finished:
     unknowns: tuple[str, ...] = ("u",)
     estimated_error: dict[str, float] = field(default_factory=lambda: {"u": math.nan})
     errors: Errors = ERRORS
+    inferred: dict[str, float] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
     def metrics(self) -> dict[str, Any]:
         return {

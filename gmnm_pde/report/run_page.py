@@ -65,7 +65,9 @@ def _facts(metrics: Mapping[str, Any]) -> list[Fact]:
             note = _measured(metrics, name, value) if key == "relative_l2" else ""
             facts.append(Fact(f"{title}{of}", _number(value), note))
     for name, value in (metrics.get("inferred") or {}).items():
-        facts.append(Fact(f"{name}, found", f"{value:.6g}"))
+        error = (metrics.get("standard_error") or {}).get(name)
+        note = "" if error is None else f"standard error {error:.2g}"
+        facts.append(Fact(f"{name}, found", f"{value:.6g}", note))
     facts += [
         Fact("seconds", f"{metrics['seconds']:.2f}", f"{metrics['seconds_total']:.2f} in all"),
         Fact("units", f"{metrics['units']:,}", f"{metrics['parameters']:,} parameters"),

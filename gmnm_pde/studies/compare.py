@@ -57,7 +57,7 @@ class Comparison:
 
     def tables(self, folder: Path) -> tuple[Table, Table]:
         """results.csv and curves.csv."""
-        unknowns = tuple(self.problem.unknowns)
+        unknowns = self.problem.outputs
         return (
             Table(folder / RESULTS, Row, unknowns),
             Table(folder / CURVES, Point, unknowns),
@@ -94,7 +94,7 @@ class Comparison:
             for name in self.recipes:
                 if (name, seed) not in done:
                     yield self._solved(name, seed, checked)
-        if self.with_classical and self.problem.reference is not None:
+        if self.with_classical and self.problem.reference is not None and not self.problem.infer:
             past = {(row.solver, row.points or 0) for row in known if row.seed is None}
             limit = self.budget.time_limit
             for row in classical.rows(self.problem, limit, past, checked.free):

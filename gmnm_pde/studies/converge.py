@@ -55,7 +55,7 @@ class Convergence:
 
     def table(self, folder: Path) -> Table:
         """results.csv."""
-        return Table(folder / RESULTS, Row, tuple(self.problem.unknowns))
+        return Table(folder / RESULTS, Row, self.problem.outputs)
 
     def run(self, folder: Path, say: Callable[[Row], None]) -> list[Row]:
         """Run what is not in the folder's table yet; each row is written when it is known.

@@ -6,13 +6,13 @@ What is in the file is done, so a study that is interrupted goes on after its la
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from gmnm_pde.errors import InputError
+from gmnm_pde.plain_files import missing
 from gmnm_pde.solution import Solution, finite
 
 RESULTS, CURVES = "results.csv", "curves.csv"
@@ -71,9 +71,8 @@ class Point:
 
 
 def worst(figures: Figures) -> float | None:
-    """The largest figure, None if one is missing."""
-    known = [value for value in figures.values() if value is not None]
-    return max(known) if known and len(known) == len(figures) else None
+    """The largest figure that there is; a reference may know less than the solution."""
+    return max((value for value in figures.values() if value is not None), default=None)
 
 
 def row_of(solver: str, solution: Solution) -> Row:
@@ -129,7 +128,7 @@ class Table:
                 writer.writerow(self.columns)
             for row in rows:
                 values = self._values(row)
-                writer.writerow(["" if _missing(v) else v for v in values])
+                writer.writerow(["" if missing(v) else v for v in values])
 
     def read(self) -> list[Any]:
         """The rows; none if there is no file.
@@ -195,7 +194,3 @@ def _cut_to_whole_lines(path: Path) -> None:
     text = path.read_bytes()
     if text and not text.endswith(b"\n"):
         path.write_bytes(text[: text.rfind(b"\n") + 1])
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
