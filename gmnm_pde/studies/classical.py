@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from gmnm_pde.references.level import Level, Options, refusal, solve_level
 from gmnm_pde.references.marching import Stopped
 from gmnm_pde.references.roles import Roles
 from gmnm_pde.references.steady import NewtonFailed
+from gmnm_pde.references.stencils import Array
 from gmnm_pde.solution import ERROR_POINTS, ERROR_SEED, finite
 from gmnm_pde.studies.rows import Row
 
@@ -42,10 +44,27 @@ it would take longer."""
 COST = 6.0
 """The next resolution over the last one, in seconds."""
 
+DEGREE = 4
+"""Of finite elements."""
+
 SHORT = 0.3
 """What takes less is taken three times, and the fastest counts: in the favour of these solvers."""
 
-Solve = Callable[[Problem, int], Level]
+
+@dataclass(frozen=True)
+class Found:
+    """A solution at one resolution.
+
+    Arguments:
+        at: values (n, m) at points (n, d).
+        numbers: how many were solved for.
+    """
+
+    at: Callable[[Array], Array]
+    numbers: int
+
+
+Solve = Callable[[Problem, int], Found]
 
 
 @dataclass(frozen=True)
@@ -54,13 +73,15 @@ class Classical:
 
     Arguments:
         name: of its rows.
-        resolutions: points along each coordinate, rising.
+        resolutions: points along each coordinate, or refinements of a mesh; rising.
         solve: one resolution.
+        unit: what a resolution counts.
     """
 
     name: str
     resolutions: Sequence[int]
     solve: Solve
+    unit: str = "points along each coordinate"
 
 
 def rows(
@@ -86,7 +107,7 @@ def rows(
                 break
             began = time.perf_counter()
             try:
-                level = solver.solve(problem, points)
+                found = solver.solve(problem, points)
             except InputError as error:
                 if (solver.name, 0) not in done and points == solver.resolutions[0]:
                     yield Row(solver.name, None, "refused", error.message, points=0)
@@ -98,7 +119,7 @@ def rows(
             spent = time.perf_counter() - began
             if spent < SHORT:
                 spent = min(spent, *(_timed(solver, problem, points) for _ in range(2)))
-            yield _row(problem, solver.name, level, points, spent, free)
+            yield _row(problem, solver, found, points, spent, free)
 
 
 def _timed(solver: Classical, problem: Problem, points: int) -> float:
@@ -108,26 +129,30 @@ def _timed(solver: Classical, problem: Problem, points: int) -> float:
 
 
 def _row(
-    problem: Problem, name: str, level: Level, points: int, seconds: float, free: Collection[str]
+    problem: Problem,
+    solver: Classical,
+    found: Found,
+    points: int,
+    seconds: float,
+    free: Collection[str],
 ) -> Row:
     reference = problem.reference
     assert reference is not None
     where = reference.own_points(problem)
     if where is None:
         where = problem.region.sample_interior(ERROR_POINTS, "random", ERROR_SEED)
-    values = level.at(where.numpy())
+    values = found.at(where.numpy())
     relative, largest = differences(problem, reference, values, where, free)
-    numbers = sum(len(nodes) for nodes in level.grid.nodes)
     return Row(
-        name,
+        solver.name,
         None,
         "converged",
-        f"{points} points along each coordinate",
+        f"{points} {solver.unit}",
         finite(relative),
         finite(largest),
         seconds,
         0,
-        numbers,
+        found.numbers,
         points,
     )
 
@@ -151,16 +176,16 @@ def differences(
     return relative, largest
 
 
-def _spectral(problem: Problem, points: int) -> Level:
+def _spectral(problem: Problem, points: int) -> Found:
     roles = Roles(problem, "spectral collocation")
     if not fits(roles, points):
         raise InputError(f"{points} points along each coordinate are too many.")
     chain = [Roles(easier, "spectral collocation") for _, easier in problem.easier]
     options = Options(start_tolerance(roles, points, 1e-6))
-    return with_points(roles, chain, points, options, None)
+    return _on_nodes(with_points(roles, chain, points, options, None))
 
 
-def _finite_differences(problem: Problem, points: int) -> Level:
+def _finite_differences(problem: Problem, points: int) -> Found:
     roles = Roles(problem, "finite differences")
     timed = problem.time is not None
     limits, most_3d = (MOST_IN_TIME, MOST_IN_TIME_3D) if timed else (MOST_NUMBERS, MOST_NUMBERS_3D)
@@ -169,11 +194,34 @@ def _finite_differences(problem: Problem, points: int) -> Level:
     chain = [Roles(easier, "finite differences") for _, easier in problem.easier]
     make = partial(Differences, points=points, order=4)
 
-    return solve_level(make, roles, chain, options_for(roles))
+    return _on_nodes(solve_level(make, roles, chain, options_for(roles)))
+
+
+def _on_nodes(level: Level) -> Found:
+    return Found(level.at, sum(len(nodes) for nodes in level.grid.nodes))
+
+
+def _finite_elements(problem: Problem, refine: int) -> Found:
+    """Elements of degree four on a mesh whose making counts as well."""
+    try:
+        fem = import_module("gmnm_pde.references.fem.solving")
+        meshes = import_module("gmnm_pde.references.fem.meshes")
+        parts = import_module("gmnm_pde.references.fem.roles")
+        import_module("skfem")
+    except ImportError as error:
+        raise InputError(
+            f"finite elements are not installed: {error}.", mend="Install 'gmnm-pde[fem]'."
+        ) from None
+    mesh, found = meshes.mesh_of(problem, DEGREE, refine, coarser=False), None
+    for _, easier in problem.easier:
+        found = fem.solve_on(mesh, parts.Roles(easier), DEGREE, found)
+    solved = fem.solve_on(mesh, parts.Roles(problem), DEGREE, found)
+    return Found(solved.at, len(solved.numbers))
 
 
 SOLVERS = (
     Classical("spectral", (8, 12, 16, 24, 32, 48, 64), _spectral),
     Classical("finite-differences-4", (21, 41, 81, 161, 321, 641), _finite_differences),
+    Classical("finite-elements-4", (2, 3, 4, 5, 6, 7), _finite_elements, "refinements of a mesh"),
 )
-"""Chebyshev or Fourier collocation, and central differences of order four."""
+"""Chebyshev or Fourier collocation, central differences of order four, and finite elements."""
