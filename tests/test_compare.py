@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,16 @@ def test_a_solver_that_cannot_is_a_row_with_the_reason(folder, capsys):
     assert "refused" in capsys.readouterr().out
 
 
+def test_without_a_reference_there_are_rows_and_no_pictures(folder, capsys):
+    (folder / "line.yaml").write_text(LINE.partition("reference")[0])
+    assert main(["compare", "line.yaml", "--solvers", "gmnm", "--out", "cmp"]) == 1
+    (row,) = rows(folder / "cmp/results.csv")
+    assert (row["status"], row["relative_l2_u"]) == ("converged", "")
+    assert "no reference" in capsys.readouterr().out
+    assert not list((folder / "cmp").glob("*.png"))
+    assert (folder / "cmp/report.html").is_file()
+
+
 def test_a_solver_that_crashes_is_a_row(folder, monkeypatch):
     module = import_module("gmnm_pde.studies.compare")
     solve = module.solve
@@ -195,8 +206,6 @@ def test_sized_networks_are_as_large_as_allowed(projection, dimension):
 
 
 def test_a_network_with_a_width_is_sized_by_what_it_builds():
-    from dataclasses import dataclass
-
     @dataclass(frozen=True)
     class Wide(NetworkSpec):
         width: int = 3
@@ -211,6 +220,20 @@ def test_a_network_with_a_width_is_sized_by_what_it_builds():
     assert spec.width == (100 - 1) // 4
     with pytest.raises(InputError, match="at least 5"):
         sized(Wide(), 4, 2, 1)
+
+
+def test_a_network_with_several_widths_gets_the_same_in_each():
+    @dataclass(frozen=True)
+    class Layers(NetworkSpec):
+        units: tuple[int, ...] = (4, 2)
+
+        def initial(self, lower, upper, n_outputs, generator):
+            sizes = (len(lower), *self.units, n_outputs)
+            return torch.nn.Sequential(*(torch.nn.Linear(a, b) for a, b in pairwise(sizes)))
+
+    spec = sized(Layers(), 100, 2, 1)
+    assert spec.units == (7, 7)
+    assert parameters_of(spec, 2, 1) == 85
 
 
 def test_points_are_the_same_for_all():
