@@ -17,6 +17,7 @@ import gmnm_pde as gp
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
+from gmnm_pde.methods import Record
 from gmnm_pde.networks import GMNM, GMNMSpec, NetworkSpec
 from gmnm_pde.networks.sizing import parameters_of, sized
 from gmnm_pde.report.comparison import looks, together
@@ -360,6 +361,18 @@ def test_a_solver_looks_the_same_in_every_comparison():
     one, two = looks(["gmnm", "x"], ["spectral"]), looks(["kan", "gmnm"], [])
     assert one["gmnm"] == two["gmnm"]
     assert len({look.colour for look in one.values()}) == 3
+
+
+def test_a_trace_keeps_copies_at_times_that_grow():
+    trace, network = Trace(), GMNM.random(1, 3, generator=torch.Generator().manual_seed(0))
+    before = network.pi.detach().clone()
+    for step, seconds in enumerate((1.0, 1.01, 1.5)):
+        trace(Record(step, 3, 10, 9, 1.0, 1.0, None, seconds), network)
+        with torch.no_grad():
+            network.pi.add_(1.0)
+    assert [record.seconds for record, _ in trace.kept] == [1.0, 1.5]
+    assert torch.equal(trace.kept[0][1].pi, before)
+    assert torch.equal(trace.kept[1][1].pi, before + 2.0)
 
 
 def test_errors_of_a_curve_are_those_of_solves_that_ended_there(monkeypatch):
