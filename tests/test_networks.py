@@ -29,7 +29,7 @@ from gmnm_pde.networks import (
     stored_name,
     stored_options,
 )
-from gmnm_pde.networks.mlp import ACTIVATIONS
+from gmnm_pde.networks.activations import ACTIVATIONS
 
 Orders = tuple[int, ...]
 Make = Callable[[torch.Generator, torch.dtype], Network]
@@ -758,7 +758,7 @@ def test_activations_are_those_of_torch():
     x = torch.linspace(-4, 4, 50, dtype=torch.float64)
     for name in ("gelu", "silu"):
         expected = getattr(nn.functional, name)(x)
-        torch.testing.assert_close(ACTIVATIONS[name](x), expected, rtol=1e-13, atol=1e-14)
+        torch.testing.assert_close(ACTIVATIONS[name](x, 0)[0], expected, rtol=1e-13, atol=1e-14)
 
 
 def test_starting_weights_have_the_size_of_their_papers():

@@ -37,22 +37,32 @@ class Network(nn.Module, ABC):
     def parameter_jacobian(
         self, points: Tensor, orders: Collection[Orders], names: Sequence[str]
     ) -> dict[Orders, Tensor]:
-        """d(D^alpha u_j)/d(theta) for the named parameters, flattened in that order: (n, m, p)."""
-        held = {name: value.detach() for name, value in self.named_parameters()}
-        free = {name: held[name] for name in names}
+        """d(D^alpha u_j)/d(theta) for the named parameters, flattened in that order: (n, m, p).
 
-        def single(alpha: Orders, values: dict[str, Tensor], point: Tensor) -> Tensor:
-            def network(x: Tensor) -> Tensor:
-                return functional_call(self, {**held, **values}, (x,))
+        Reverse-mode differentiation of :meth:`derivatives`, all points and all orders at once.
+        """
+        held = {f"network.{name}": value.detach() for name, value in self.named_parameters()}
+        free = {f"network.{name}": held[f"network.{name}"] for name in names}
+        orders, module = list(orders), _Derivatives(self)
 
-            return forward_derivative(network, point[None], alpha)[0]
+        def single(values: dict[str, Tensor], point: Tensor) -> Tensor:
+            return functional_call(module, {**held, **values}, (point[None], orders))[:, 0]
 
-        result = {}
-        for alpha in orders:
-            jacobian = vmap(jacrev(lambda v, x, a=alpha: single(a, v, x)), in_dims=(None, 0))
-            parts = jacobian(free, points)
-            result[alpha] = torch.cat([parts[name].flatten(2) for name in names], dim=2)
-        return result
+        parts = vmap(jacrev(single), in_dims=(None, 0))(free, points)
+        rows = torch.cat([parts[name].flatten(3) for name in free], dim=3)
+        return dict(zip(orders, rows.unbind(1), strict=True))
+
+
+class _Derivatives(nn.Module):
+    """A network's derivatives as the output of a module, (orders, n, m)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, points: Tensor, orders: Sequence[Orders]) -> Tensor:
+        found = self.network.derivatives(points, orders)
+        return torch.stack([found[alpha] for alpha in orders])
 
 
 class LinearOutputNetwork(Network):
