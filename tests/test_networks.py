@@ -180,6 +180,17 @@ class NetworkConformance:
                 combined = torch.einsum("nm,nmp->p", weight, actual[alpha].detach())
                 assert_equal_to_rounding(combined, expected, 1e-10)
 
+    def test_weighted_jacobian_is_a_combination_of_rows(self, network, points, orders):
+        names = trained_names(network)
+        if not names:
+            pytest.skip("nothing to train")
+        size = (len(points), network.n_outputs)
+        weights = {alpha: uniform(seeded(len(alpha) + k), *size) for k, alpha in enumerate(orders)}
+        rows = network.parameter_jacobian(points, orders, names)
+        expected = sum(torch.einsum("nm,nmp->np", weights[a], rows[a]) for a in orders)
+        actual = network.weighted_jacobian(points, weights, names)
+        assert_equal_to_rounding(actual.detach(), expected.detach(), 1e-12)
+
     def test_parameter_jacobian_of_one_parameter(self, network, points):
         alpha = (1, *[0] * (network.n_inputs - 1))
         names = trained_names(network)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, jvp, vmap
+from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 from gmnm_pde.fields import Orders
 
@@ -41,8 +41,7 @@ class Network(nn.Module, ABC):
 
         Reverse-mode differentiation of :meth:`derivatives`, all points and all orders at once.
         """
-        held = {f"network.{name}": value.detach() for name, value in self.named_parameters()}
-        free = {f"network.{name}": held[f"network.{name}"] for name in names}
+        held, free = _held_and_free(self, names)
         orders, module = list(orders), _Derivatives(self)
 
         def single(values: dict[str, Tensor], point: Tensor) -> Tensor:
@@ -51,6 +50,42 @@ class Network(nn.Module, ABC):
         parts = vmap(jacrev(single), in_dims=(None, 0))(free, points)
         rows = torch.cat([parts[name].flatten(3) for name in free], dim=3)
         return dict(zip(orders, rows.unbind(1), strict=True))
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        """d(sum over alpha and j of weights_alpha,j D^alpha u_j)/d(theta), (n, p).
+
+        Arguments:
+            weights: of every derivative at every point, each (n, m).
+        """
+        jacobians = self.parameter_jacobian(points, list(weights), names)
+        rows = [torch.einsum("nm,nmp->np", weights[a], jacobians[a]) for a in jacobians]
+        return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
+
+
+def weighted_in_reverse(
+    network: Network, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+) -> Tensor:
+    """:meth:`Network.weighted_jacobian` by one reverse pass for all derivatives together."""
+    held, free = _held_and_free(network, names)
+    orders, module = list(weights), _Derivatives(network)
+
+    def single(values: dict[str, Tensor], point: Tensor, weight: Tensor) -> Tensor:
+        found = functional_call(module, {**held, **values}, (point[None], orders))[:, 0]
+        return (weight * found).sum()
+
+    stacked = torch.stack([weights[alpha] for alpha in orders], dim=1)
+    parts = vmap(grad(single), in_dims=(None, 0, 0))(free, points, stacked)
+    return torch.cat([parts[name].flatten(1) for name in free], dim=1)
+
+
+def _held_and_free(
+    network: Network, names: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All parameters and those of some names, as a :class:`_Derivatives` names them."""
+    held = {f"network.{name}": value.detach() for name, value in network.named_parameters()}
+    return held, {f"network.{name}": held[f"network.{name}"] for name in names}
 
 
 class _Derivatives(nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
-from gmnm_pde.networks.base import LinearOutputNetwork, Network
+from gmnm_pde.networks.base import LinearOutputNetwork, Network, weighted_in_reverse
 from gmnm_pde.networks.jets import Jet
 from gmnm_pde.networks.specs import NetworkSpec
 
@@ -64,6 +64,11 @@ class BoxedNetwork(LinearOutputNetwork):
     ) -> dict[Orders, Tensor]:
         jet = self.feature_jet(points, orders)
         return {alpha: jet.part(alpha) for alpha in orders}
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        return weighted_in_reverse(self, points, weights, names)
 
     @property
     def n_units(self) -> int:
