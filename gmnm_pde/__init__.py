@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Rectangle,
         Union,
     )
+    from gmnm_pde.inferred import CoefficientField, Constant
     from gmnm_pde.manufacture import manufactured
     from gmnm_pde.methods import LeastSquares
     from gmnm_pde.networks import (
@@ -72,7 +73,9 @@ __all__ = [
     "Ball",
     "Box",
     "ChebyshevKANSpec",
+    "CoefficientField",
     "Condition",
+    "Constant",
     "Data",
     "DeepGMNMSpec",
     "Difference",
@@ -133,6 +136,7 @@ _HOMES = {
         "Rectangle",
         "Union",
     ),
+    "inferred": ("CoefficientField", "Constant"),
     "manufacture": ("manufactured",),
     "methods": ("LeastSquares",),
     "networks": (

@@ -23,6 +23,7 @@ from gmnm_pde.networks.stored import (
     stored_name,
     stored_options,
 )
+from gmnm_pde.networks.together import Together, Uniform
 
 __all__ = [
     "GMNM",
@@ -54,6 +55,8 @@ __all__ = [
     "PIGSpec",
     "Pieces",
     "PlacedSpec",
+    "Together",
+    "Uniform",
     "enforced",
     "is_stored",
     "joined",
