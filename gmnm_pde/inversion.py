@@ -78,9 +78,17 @@ def _principal_part(problem: Problem, block: Block) -> Mapping[tuple[str, Orders
 
 
 def check_measurements(problem: Problem) -> None:
-    """Whether there are more measurements than constants. Raises InputError."""
+    """Whether there are more measurements than constants.
+
+    Raises:
+        InputError: there are not, or there is nothing to infer.
+    """
     constants = problem.constants
-    assert problem.data is not None
+    if not problem.infer or problem.data is None:
+        raise InputError(
+            "the methods inverse and inverse_in_time need something to infer, and data.",
+            mend="Add `infer:` and `data:`, or use another method.",
+        )
     count = int((~torch.isnan(problem.data.values)).sum())
     if count <= len(constants):
         raise InputError(

@@ -23,7 +23,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import misfit, rms
 from gmnm_pde.inferred import CoefficientField
 from gmnm_pde.inversion import joint, positive_fields
-from gmnm_pde.methods.base import Method, Outcome, Setting, State
+from gmnm_pde.methods.base import Method, Outcome, Setting, State, placing
 from gmnm_pde.methods.growth import Growth, Plan, Progress, units_allowed
 from gmnm_pde.methods.least_squares import CHECK_POINTS, PROBES, LeastSquares
 from gmnm_pde.methods.measured import (
@@ -112,6 +112,7 @@ class Inverse(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
+        placing(setting, self.name)
         whole = joint(problem)
         plan, first, notes = self._forward(setting)
         parts = [first]
@@ -292,7 +293,8 @@ class Inverse(Method):
         problem, place = memory.joint, setting.placed
         layout = self._rules.layout(setting, memory.plan)
         centres = layout.centres()
-        own = layout.network(setting.network, centres, len(setting.problem.unknowns))
+        spec = placing(setting, self.name)
+        own = layout.network(spec, centres, len(setting.problem.unknowns))
         if not isinstance(own, LinearOutputNetwork):
             raise InputError(
                 "the method inverse needs a network whose last layer is linear, and "
