@@ -210,9 +210,6 @@ def test_an_unknown_without_a_rate_is_as_exact_as_the_others():
     assert error(problem, state) <= 1e-5
 
 
-@pytest.mark.xfail(
-    strict=True, reason="steps do not look at the error of unknowns without a rate, between nodes"
-)
 def test_the_error_of_an_unknown_without_a_rate_is_seen():
     """A potential: u_t = u_xx + f in long steps, w_xx = g that changes faster."""
 
@@ -236,9 +233,6 @@ def test_the_error_of_an_unknown_without_a_rate_is_seen():
     assert error(problem, state) <= 1e-4
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the initial values are changed to satisfy a condition on their rates"
-)
 def test_a_condition_on_the_rate_leaves_the_initial_values():
     """A boundary that stores heat: u_t + u_n = g."""
 

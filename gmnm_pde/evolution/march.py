@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 
 import numpy as np
@@ -209,6 +209,11 @@ class March:
                 break
             h = self._fitted(t, h)
             step = ground.stepper.step(t, state, h, before)
+            # From data that do not agree with the conditions no step is accurate; the error of a
+            # short one stays in it, as the method damps what is stiff.
+            rough = t == self.start and h <= plan.tolerance**2 * (self.end - self.start)
+            if rough and step is not None and isfinite(step.error):
+                step = replace(step, error=min(step.error, plan.tolerance))
             if step is None or not isfinite(step.error) or step.error > plan.tolerance:
                 h = (
                     0.25 * h
@@ -370,7 +375,7 @@ class March:
             self.rates.fill_(1e-12)
         rate = 0.5 * (ground.modes.values @ state[1].T).abs().amax(0)
         self.rates.copy_(torch.maximum(self.rates, rate))
-        self.sizes.copy_(torch.maximum(self.sizes, half))
+        self.sizes.copy_(torch.maximum(self.sizes, torch.maximum(half, 0.5 * values.abs().amax(0))))
         self.norms.copy_(torch.maximum(self.norms, norm))
 
     def _scales(self, ground: Ground, state: Tensor, smooth_first: bool = True) -> Scales:

@@ -86,7 +86,7 @@ class Stepper:
         D = self._states(state, y, h)
         begin = self._begin(state, D) if before is None else state[0]
         values = torch.cat([begin[None], D[:, 0]])
-        error = self._error(time, state, y, D, h)
+        error = self._error(time, state, y, D, h, before is not None)
         return Step(time, h, y, values, D[-1].clone(), error, iterations)
 
     # -------------------------------------------------------------------------------- details
@@ -178,13 +178,18 @@ class Stepper:
                 begin[j] = torch.tensordot(back, D[:, 0, j], 1)
         return begin
 
-    def _error(self, time: float, state: Tensor, y: Tensor, D: Tensor, h: float) -> float:
+    def _error(
+        self, time: float, state: Tensor, y: Tensor, D: Tensor, h: float, known: bool
+    ) -> float:
         """The defect between the nodes, filtered by the real factor and integrated."""
         tab, tau = self.tableau, self.tableau.check
         inside = _lagrange(tab.nodes.numpy(), tau)
         with_start = _lagrange(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
         at = torch.zeros_like(state)
         for j, order in enumerate(self.system.shape.orders):
+            if order == 0 and known:
+                at[0, j] = torch.tensordot(with_start, torch.cat([state[None, 0, j], y[:, j]]), 1)
+                continue
             at[order, j] = torch.tensordot(inside, y[:, j], 1)
             for rate in range(order):
                 at[rate, j] = torch.tensordot(
@@ -195,11 +200,20 @@ class Stepper:
         z = torch.linalg.lu_solve(LU, pivots, (defect / scale)[:, None])[:, 0]
         z = z.reshape(self.system.unknowns, -1)
         gamma = float(tab.values[tab.real].real)
+        slope = _lagrange_slopes(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
         errors = []
         for j, order in enumerate(self.system.shape.orders):
             if order:
-                errors.append((h * gamma) ** order * z[j].norm() / self.scale[j])
-        return float(torch.stack(errors).max()) * tab.constant / gamma if errors else 0.0
+                error = (h * gamma) ** order * z[j].norm() / gamma
+                # The derivative of c is c' at the nodes only: between them it is missed as well.
+                for rate in range(order - 1):
+                    path = torch.cat([state[None, rate, j], D[:, rate, j]])
+                    missed = torch.tensordot(slope, path, 1) - h * at[rate + 1, j]
+                    error = error + missed.norm()
+                errors.append(tab.constant * error / self.scale[j])
+            elif j not in self.system.shape.multipliers:
+                errors.append(z[j].norm() / self.scale[j])
+        return float(torch.stack(errors).max())
 
     def _guess(self, state: Tensor, h: float, before: Step | None) -> Tensor:
         """y by extrapolating the step before, or constant."""
@@ -227,6 +241,12 @@ def _lagrange(nodes: np.ndarray, at: float) -> Tensor:
         others = np.delete(nodes, i)
         weights[i] = np.prod((at - others) / (node - others))
     return torch.from_numpy(weights)
+
+
+def _lagrange_slopes(nodes: np.ndarray, at: float) -> Tensor:
+    """The derivatives of the Lagrange polynomials of nodes at a point, (nodes,)."""
+    rows = [np.polynomial.Polynomial.fromroots(np.delete(nodes, i)) for i in range(len(nodes))]
+    return torch.tensor([p.deriv()(at) / p(node) for p, node in zip(rows, nodes, strict=True)])
 
 
 def next_length(h: float, error: float, tolerance: float, stages: int) -> float:

@@ -122,6 +122,7 @@ class System:
         self.unknowns = len(problem.unknowns)
         self.size = self.unknowns * modes.count
         self._kept = max(1, int(SMOOTHER * modes.count))
+        self._cut = cut
         self._split(time, cut)
 
     # ------------------------------------------------------------------ F and its derivatives
@@ -211,20 +212,30 @@ class System:
 
     def admissible(self, time: float, c: Tensor) -> Tensor:
         """The nearest c that satisfies the conditions (by one Newton step on their rows)."""
-        if not self._conditions:
+        held = [i for i in range(len(self._conditions)) if not self._dynamic(time, c, i)]
+        if not held:
             return c
-        rows = torch.cat([self._plain_rows(time, c, i) for i in range(len(self._conditions))])
-        missed = [
-            residual_rows(b, Linearised(self._evaluate(b, time, c, i), {}, b.points.new_zeros(0)))
-            for i, b in enumerate(self._conditions)
-        ]
-        bound = self._bound.T @ rows
-        change = torch.linalg.pinv(bound) @ (self._bound.T @ torch.cat(missed))
+        rows = torch.cat([self._plain_rows(time, c, i) for i in held])
+        missed = []
+        for i in held:
+            block = self._conditions[i]
+            found = Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
+            missed.append(residual_rows(block, found))
+        change = torch.linalg.pinv(rows, rtol=self._cut) @ torch.cat(missed)
         c = c.clone()
         c[0] -= change.reshape(self.unknowns, -1)
         return c
 
     # -------------------------------------------------------------------------------- details
+
+    def _dynamic(self, time: float, c: Tensor, i: int) -> bool:
+        """Whether a condition determines a rate: it says nothing about the values then."""
+        orders = dict(zip(self.problem.unknowns, self.shape.orders, strict=True))
+        lin = self._linearise(self._conditions[i], time, c, i)
+        return any(
+            alpha[-1] >= max(1, orders[name]) and bool((a != 0).any())
+            for (name, alpha), a in lin.coefficients.items()
+        )
 
     def _depth(self, name: str, orders: Orders) -> int:
         """How often the highest time derivative is integrated for this one."""
