@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gmnm_pde.evolution.march import March, Plan
 from gmnm_pde.evolution.modes import Modes
+from gmnm_pde.evolution.product_modes import modes_of
 from gmnm_pde.evolution.spacing import Spacing, even, lattice
 from gmnm_pde.evolution.system import Shape, System, shape_of
 from gmnm_pde.geometry import Domain
@@ -39,7 +40,7 @@ def make_modes(domain: Domain, spacings: Sequence[Spacing], aim: float, outputs:
     found = lattice(domain, spacings, margin_for(0.1 * aim, RATIO), RATIO)
     network = GMNMSpec().build(found.centres, 1 / found.widths, outputs)
     assert isinstance(network, GMNM)
-    return Modes(network, found, cut_for(aim))
+    return modes_of(network, found, cut_for(aim))
 
 
 def make_system(problem: Problem, spacings: Sequence[Spacing], aim: float = 1e-8) -> System:

@@ -72,10 +72,10 @@ class Sizes:
 
     def measure(self, modes: Modes, state: Tensor) -> None:
         """See a state: sizes only grow."""
-        values = modes.values @ state[0].T
-        half = 0.5 * (values.amax(0) - values.amin(0))
-        half = torch.maximum(half, 0.5 * values.abs().amax(0))
-        rate = 0.5 * (modes.values @ state[1].T).abs().amax(0)
+        values, rates = modes.values(state[:2])
+        half = 0.5 * (values.amax(1) - values.amin(1))
+        half = torch.maximum(half, 0.5 * values.abs().amax(1))
+        rate = 0.5 * rates.abs().amax(1)
         self.values.copy_(torch.maximum(self.values, half))
         self.rates.copy_(torch.maximum(self.rates, rate))
         self.norms.copy_(torch.maximum(self.norms, state[0].norm(dim=1)))

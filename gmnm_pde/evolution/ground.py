@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.evolution.modes import Modes
+from gmnm_pde.evolution.product_modes import modes_of
 from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing, lattice
 from gmnm_pde.evolution.stepping import Stepper
@@ -92,9 +93,7 @@ class Ground:
         """The steps so far."""
         if not self.values:
             return None
-        weights = self.modes.weights_of_modes
-        stacked = torch.stack(self.values)
-        values = torch.einsum("fk,nsjk->nsfj", weights, stacked)
+        values = self.modes.output_weights(torch.stack(self.values)).transpose(2, 3).contiguous()
         return Segment(self.network, torch.tensor(self.times, dtype=torch.float64), values)
 
 
@@ -120,7 +119,7 @@ def ground_for(
         raise TooManyUnits(len(found.centres))
     network = spec.build(found.centres, 1 / found.widths, len(problem.unknowns))
     assert isinstance(network, GMNM)
-    modes = Modes(network, found, plan.cut)
+    modes = modes_of(network, found, plan.cut)
     condition_cut = CONDITION_CUT if problem.domain.dimension > 1 else CONDITION_CUT_LINE
     system = System(problem, shape, modes, spacings, time, condition_cut)
     stepper = Stepper(system, tableau(plan.stages), plan.tolerance, scale)

@@ -30,7 +30,7 @@ from gmnm_pde.evolution.monitor import (
 from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing, even
 from gmnm_pde.evolution.stepping import Step, next_length
-from gmnm_pde.evolution.system import RATES, Shape
+from gmnm_pde.evolution.system import Shape
 from gmnm_pde.networks import NetworkSpec
 from gmnm_pde.problem import Problem
 
@@ -257,11 +257,7 @@ class March:
         ground = self._ground(spacings, t)
         done = old.segment()
         segments += [done] if done is not None else []
-        old_at = old.modes.at(ground.modes.points, [(0,) * self.domain.dimension])
-        (features,) = old_at.values()
-        moved = torch.stack(
-            [ground.modes.project(state[rate] @ features.T) for rate in range(RATES)]
-        )
+        moved = ground.modes.project(old.modes.on(ground.modes.lattice, state))
         return ground, ground.system.admissible(t, moved)
 
     def _reach(

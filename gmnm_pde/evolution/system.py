@@ -153,16 +153,12 @@ class System:
         for e, block in enumerate(self._equations):
             lin = self._linearise(block, time, c, None)
             row = self.shape.determines[e]
-            varying: dict[tuple[int, int], Tensor] = {}
             for (name, orders), a in lin.coefficients.items():
                 j, k, alpha = unknowns.index(name), self._depth(name, orders), orders[:-1]
                 if _constant(a):
                     full[k, row, :, j] += a[0] * self.modes.product(alpha)
-                    continue
-                term = a[:, None] * self.modes.derivative(alpha)
-                varying[k, j] = varying[k, j] + term if (k, j) in varying else term
-            for (k, j), term in varying.items():
-                full[k, row, :, j] += self.modes.tested @ term
+                else:
+                    full[k, row, :, j] += self.modes.product(alpha, a)
         for j in self.shape.multipliers:
             full[:, j, self._kept :] = 0.0
             index = torch.arange(self._kept, M)
@@ -180,17 +176,17 @@ class System:
 
     def initial(self, time: float) -> Tensor:
         """c of the initial conditions, which may hold any combination of u and u_t."""
-        c = self.modes.values.new_zeros(RATES, self.unknowns, self.modes.count)
+        c = self.modes.weights.new_zeros(RATES, self.unknowns, self.modes.count)
         for rate, j, values in self._initial_values(time):
             c[rate, j] = self.modes.project(values)
         return self.admissible(time, c)
 
     def initial_misfit(self, time: float, c: Tensor) -> Tensor:
         """By how much c misses the initial values of u, (points, unknowns)."""
-        missed = self.modes.values.new_zeros(len(self.modes.points), self.unknowns)
+        missed = self.modes.weights.new_zeros(len(self.modes.points), self.unknowns)
         for rate, j, values in self._initial_values(time):
             if rate == 0:
-                missed[:, j] = self.modes.values @ c[0, j] - values
+                missed[:, j] = self.modes.values(c[0, j]) - values
         return missed
 
     def _initial_values(self, time: float) -> list[tuple[int, int, Tensor]]:
@@ -247,7 +243,7 @@ class System:
         if not self._conditions:
             self._free, self._bound = torch.eye(size, dtype=torch.float64), torch.zeros(0, 0)
             return
-        zero = self.modes.values.new_ones(RATES, self.unknowns, self.modes.count)
+        zero = self.modes.weights.new_ones(RATES, self.unknowns, self.modes.count)
         parts = [self._condition_rows(time, zero, i) for i in range(len(self._conditions))]
         rows = torch.cat([part.sum(0) for part in parts])
         U, singular, Vh = torch.linalg.svd(rows, full_matrices=True)
@@ -260,14 +256,14 @@ class System:
 
         def values(name: str, orders: Orders) -> Tensor:
             alpha, rate = orders[:-1], orders[-1]
-            feature = self._feature(alpha, i, points)
-            return feature @ c[rate, unknowns.index(name)]
+            function = c[rate, unknowns.index(name)]
+            if i is None:
+                return self.modes.derivative(alpha, function)
+            return self._feature(alpha, i, points) @ function
 
         return values
 
-    def _feature(self, alpha: Orders, i: int | None, points: Tensor) -> Tensor:
-        if i is None:
-            return self.modes.derivative(alpha)
+    def _feature(self, alpha: Orders, i: int, points: Tensor) -> Tensor:
         known = self._features[i]
         if alpha not in known:
             known[alpha] = self.modes.at(points[:, :-1], [alpha])[alpha]
