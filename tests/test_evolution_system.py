@@ -105,21 +105,16 @@ def test_jacobians_are_those_of_the_residual(problem, spacings):
     c, time, h = some_state(system), 0.37, 1e-5
     jacobians = system.jacobians(time, c)
     assert len(jacobians) == max(system.shape.orders) + 1
-    for k, jacobian in enumerate(jacobians):
+    for rate, jacobian in enumerate(jacobians):
         assert jacobian.shape == (system.size, system.size)
         for seed in range(4):
-            # A change of c^(o - k) of every unknown that has one.
             change, full = torch.zeros_like(c), some_state(system, seed)[0]
-            for j, order in enumerate(system.shape.orders):
-                if order >= k:
-                    change[order - k, j] = full[j]
-                else:
-                    full[j] = 0.0
+            change[rate] = full
             after, before = (system.residual(time, c + sign * h * change) for sign in (1, -1))
             expected = (after - before) / (2 * h)
             found = jacobian @ full.flatten()
             size = float(expected.abs().max())
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-7 * size)
+            torch.testing.assert_close(found, expected, rtol=0, atol=3e-7 * size)
 
 
 def coefficients(system: System, t: float) -> Tensor:

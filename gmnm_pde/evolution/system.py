@@ -121,7 +121,15 @@ class System:
         self._features: list[dict[Orders, Tensor]] = [{} for _ in self._conditions]
         self.unknowns = len(problem.unknowns)
         self.size = self.unknowns * modes.count
-        self._kept = max(1, int(SMOOTHER * modes.count))
+        #: Coefficients that are zero: those of short waves of the multipliers.
+        self._silent = torch.tensor(
+            [
+                j * modes.count + i
+                for j in shape.multipliers
+                for i in range(max(1, int(SMOOTHER * modes.count)), modes.count)
+            ],
+            dtype=torch.int64,
+        )
         self._cut = cut
         self._split(time, cut)
 
@@ -133,9 +141,11 @@ class System:
         for e, block in enumerate(self._equations):
             lin = self._evaluate(block, time, c, None)
             projected[self.shape.determines[e]] = self.modes.project(lin)
-        for j in self.shape.multipliers:
-            projected[j, self._kept :] = c[0, j, self._kept :]
-        equations = self._free.T @ projected.reshape(-1)
+        if not self.held:
+            return projected.reshape(-1)
+        equations = torch.cat(
+            [self._free.T @ projected.reshape(-1), c[0].reshape(-1)[self._silent]]
+        )
         if not self._conditions:
             return equations
         rows = [
@@ -147,29 +157,29 @@ class System:
         return torch.cat([equations, self._bound.T @ torch.cat(rows)])
 
     def jacobians(self, time: float, c: Tensor) -> list[Tensor]:
-        """dF/dc^(o - k) for k = 0, 1, 2, o being the order of each unknown: each (size, size)."""
+        """dF/dc^(d) for d = 0, 1, 2, as far as there are rates: each (size, size)."""
         M, unknowns = self.modes.count, tuple(self.problem.unknowns)
-        full = c.new_zeros(RATES, self.unknowns, M, self.unknowns, M)
+        count = 1 + max(self.shape.orders)
+        full = c.new_zeros(count, self.unknowns, M, self.unknowns, M)
         for e, block in enumerate(self._equations):
             lin = self._linearise(block, time, c, None)
             row = self.shape.determines[e]
             for (name, orders), a in lin.coefficients.items():
-                j, k, alpha = unknowns.index(name), self._depth(name, orders), orders[:-1]
+                j, rate, alpha = unknowns.index(name), orders[-1], orders[:-1]
                 if _constant(a):
-                    full[k, row, :, j] += a[0] * self.modes.product(alpha)
+                    full[rate, row, :, j].add_(self.modes.product(alpha), alpha=float(a[0]))
                 else:
-                    full[k, row, :, j] += self.modes.product(alpha, a)
-        for j in self.shape.multipliers:
-            full[:, j, self._kept :] = 0.0
-            index = torch.arange(self._kept, M)
-            full[0, j, index, j, index] = 1.0
-        full = full.reshape(RATES, self.size, self.size)
+                    full[rate, row, :, j] += self.modes.product(alpha, a)
+        full = full.reshape(count, self.size, self.size)
         rows = [self._condition_rows(time, c, i) for i in range(len(self._conditions))]
         found = []
-        for k in range(max(self.shape.orders) + 1):
-            top = self._free.T @ full[k] if self._conditions else full[k]
-            below = [self._bound.T @ torch.cat([part[k] for part in rows])] if rows else []
-            found.append(torch.cat([top, *below]))
+        for rate in range(count):
+            held = full.new_zeros(len(self._silent), self.size)
+            if not rate:
+                held[torch.arange(len(held)), self._silent] = 1.0
+            top = self._free.T @ full[rate] if self.held else full[rate]
+            bound = [self._bound.T @ torch.cat([part[rate] for part in rows])] if rows else []
+            found.append(torch.cat([top, held, *bound]))
         return found
 
     # ------------------------------------------------------------------------------ the state
@@ -233,22 +243,25 @@ class System:
             for (name, alpha), a in lin.coefficients.items()
         )
 
-    def _depth(self, name: str, orders: Orders) -> int:
-        """How often the highest time derivative is integrated for this one."""
-        return self.shape.orders[tuple(self.problem.unknowns).index(name)] - orders[-1]
+    @property
+    def held(self) -> int:
+        """How many of the rows of F, the last ones, are conditions."""
+        return self.size - self._free.shape[1]
 
     def _split(self, time: float, cut: float) -> None:
         """The null space of the conditions and the rows that are kept of them."""
-        size = self.size
+        loud = torch.ones(self.size, dtype=torch.bool)
+        loud[self._silent] = False
+        eye = torch.eye(self.size, dtype=torch.float64)[:, loud]
         if not self._conditions:
-            self._free, self._bound = torch.eye(size, dtype=torch.float64), torch.zeros(0, 0)
+            self._free, self._bound = eye, torch.zeros(0, 0)
             return
-        zero = self.modes.weights.new_ones(RATES, self.unknowns, self.modes.count)
-        parts = [self._condition_rows(time, zero, i) for i in range(len(self._conditions))]
-        rows = torch.cat([part.sum(0) for part in parts])
+        ones = self.modes.weights.new_ones(RATES, self.unknowns, self.modes.count)
+        parts = [self._condition_rows(time, ones, i) for i in range(len(self._conditions))]
+        rows = torch.cat([part.sum(0) for part in parts])[:, loud]
         U, singular, Vh = torch.linalg.svd(rows, full_matrices=True)
         rank = int((singular / singular[0] > cut).sum())
-        self._bound, self._free = U[:, :rank], Vh[rank:].T.contiguous()
+        self._bound, self._free = U[:, :rank], eye @ Vh[rank:].T
 
     def _values(self, c: Tensor, i: int | None, points: Tensor) -> Callable[[str, Orders], Tensor]:
         """Values and derivatives for a jet: at the quadrature, or at the points of a condition."""
@@ -280,7 +293,7 @@ class System:
         return linearise(self.problem, block, self._values(c, i, block.points))
 
     def _condition_rows(self, time: float, c: Tensor, i: int) -> Tensor:
-        """d(rows of a condition)/dc^(o - k), (RATES, rows, size)."""
+        """d(rows of a condition)/dc^(d), (RATES, rows, size)."""
         block = self._conditions[i]
         lin = self._linearise(block, time, c, i)
         unknowns = tuple(self.problem.unknowns)
@@ -288,7 +301,7 @@ class System:
         rows = c.new_zeros(RATES, n, self.unknowns, M)
         for (name, orders), a in lin.coefficients.items():
             feature = self._feature(orders[:-1], i, block.points)
-            rows[self._depth(name, orders), :, unknowns.index(name)] += a[:, None] * feature
+            rows[orders[-1], :, unknowns.index(name)] += a[:, None] * feature
         return torch.stack([block.combine(part.reshape(n, -1)) for part in rows])
 
     def _plain_rows(self, time: float, c: Tensor, i: int) -> Tensor:
