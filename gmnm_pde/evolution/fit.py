@@ -107,7 +107,12 @@ class Sizes:
         """How units that have been there for some steps fit a state."""
         needed = self.scales(modes, spacings, state)
         wanted = spacing_for(self.problem.domain, needed, density)
-        now = np.prod([spacing.cells for spacing in spacings])
-        then = np.prod([spacing.cells / AHEAD for spacing in wanted])
-        few = then < FEWER**self.problem.domain.dimension * now
-        return Fit(shortfall(spacings, wanted), bool(few and steps > SETTLED), needed)
+        few = steps > SETTLED and fewer(wanted, spacings, AHEAD)
+        return Fit(shortfall(spacings, wanted), few, needed)
+
+
+def fewer(wanted: Sequence[Spacing], have: Sequence[Spacing], ahead: float = 1.0) -> bool:
+    """Whether much fewer units would do, placed closer than wanted by a factor."""
+    now = np.prod([spacing.cells for spacing in have])
+    then = np.prod([spacing.cells / ahead for spacing in wanted])
+    return bool(then < FEWER ** len(have) * now)

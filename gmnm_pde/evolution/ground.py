@@ -35,7 +35,9 @@ class Plan:
         margin: units beyond the boundary.
         ratio: width of a unit over the spacing.
         cut: of the modes.
-        max_units: that are allowed.
+        units: that were asked for, at most; None leaves it to ``max_units``.
+        max_units: that are solved for. In a box these are the modes: units in its margin, of which
+            there are ever more in more dimensions, cost next to nothing.
         deadline: ``time.perf_counter()`` after which no step is begun.
     """
 
@@ -46,6 +48,7 @@ class Plan:
     cut: float
     max_units: int
     deadline: float
+    units: int | None = None
 
     @property
     def stages(self) -> int:
@@ -115,11 +118,16 @@ def ground_for(
         TooManyUnits: more than the plan allows.
     """
     found = lattice(problem.domain, spacings, plan.margin, plan.ratio)
-    if len(found.centres) > plan.max_units:
-        raise TooManyUnits(len(found.centres))
+    units = len(found.centres)
+    if plan.units is not None and units > plan.units:
+        raise TooManyUnits(units)
+    if units > plan.max_units and not found.axes:
+        raise TooManyUnits(units)
     network = spec.build(found.centres, 1 / found.widths, len(problem.unknowns))
     assert isinstance(network, GMNM)
     modes = modes_of(network, found, plan.cut)
+    if modes.count > plan.max_units:
+        raise TooManyUnits(modes.count)
     condition_cut = CONDITION_CUT if problem.domain.dimension > 1 else CONDITION_CUT_LINE
     system = System(problem, shape, modes, spacings, time, condition_cut)
     stepper = Stepper(system, tableau(plan.stages), plan.tolerance, scale)

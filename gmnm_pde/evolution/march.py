@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.evolution.fit import AHEAD, Sizes
+from gmnm_pde.evolution.fit import AHEAD, Sizes, fewer
 from gmnm_pde.evolution.ground import Ground, Plan, Segment, TooManyUnits, ground_for
 from gmnm_pde.evolution.monitor import (
     FEWEST_CELLS,
@@ -44,6 +44,9 @@ MUCH_WIDER = 1.4
 
 OUTRUN = 2.5
 """One wider by this says nothing about the units that are needed."""
+
+MORE = 10.0
+"""Units at first are never so many times as many as those before: what these miss looks steep."""
 
 UNSEEN = 10.0
 """An initial state that misses more than this many tolerances is looked at more closely."""
@@ -204,13 +207,27 @@ class March:
                 if missed < UNSEEN * self.plan.tolerance or missed > 0.6 * before:
                     break
                 needed, sharpened = self._sharpened(ground, state, needed), True
-            ground = self._ground(self._spacings(needed, self.plan.density / AHEAD), self.start)
+            closer = self._spacings(needed, self.plan.density / AHEAD)
+            ground = self._ground(self._bounded(ground, closer), self.start)
             state = ground.system.initial(self.start)
         self.sharp = sharpened
         if sharpened:
             return ground, state, tuple(ground.spacings)
         enough = self._spacings(self._scales(ground, state), self.plan.density / AHEAD)
+        if fewer(enough, ground.spacings):
+            # The first units were too wide, and asked for more than there have to be.
+            ground = self._ground(enough, self.start)
+            state = ground.system.initial(self.start)
+            self.sizes.begin(ground.modes, state)
         return ground, state, tuple(enough)
+
+    def _bounded(self, ground: Ground, closer: list[Spacing]) -> list[Spacing]:
+        """Closer spacings, by so much at once as units that are too wide can ask for."""
+        least = MORE ** (-1 / self.domain.dimension)
+        return [
+            Spacing(new.x, np.maximum(new.h, least * old.at(new.x)))
+            for new, old in zip(closer, ground.spacings, strict=True)
+        ]
 
     def _spacings(self, needed: Scales, density: float) -> list[Spacing]:
         return spacing_for(self.domain, needed, density)

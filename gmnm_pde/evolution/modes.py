@@ -82,6 +82,11 @@ class Modes(ABC):
     def output_weights(self, c: Tensor) -> Tensor:
         """Those of the network that make it a function, (..., count) -> (..., features)."""
 
+    def across(self, axis: int) -> Tensor | None:
+        """Projects functions given on a side across an axis, at the quadrature points of the other
+        coordinates, on modes of these, (modes, points); None if there are no such modes."""
+        return None
+
     def smoothed(self, c: Tensor) -> Tensor:
         """c without what changes over less than about four units, (..., count).
 

@@ -47,13 +47,9 @@ class ProductModes(Modes):
             GeneralModes(GMNM(axis.centres, 1 / axis.widths, bias=False), axis, cut)
             for axis in lattice.axes
         ]
-        singular = torch.ones((), dtype=torch.float64)
-        for axis in self.axes:
-            singular = singular[..., None] * axis.singular
-        flat = singular.flatten()
-        order = torch.argsort(flat, descending=True, stable=True)
-        self._kept = order[: int((flat > cut).sum())]
-        super().__init__(network, lattice, flat[self._kept])
+        self._cut = cut
+        self._kept, singular = _largest([axis.singular for axis in self.axes], cut)
+        super().__init__(network, lattice, singular)
         self._shape = tuple(axis.count for axis in self.axes)
         #: Which mode of each coordinate a mode is the product of, d of (count,).
         self.factors = torch.unravel_index(self._kept, self._shape)
@@ -101,6 +97,14 @@ class ProductModes(Modes):
         constant = 0 if self.network.b is None else 1
         return torch.nn.functional.pad(weights, (0, constant))
 
+    def across(self, axis: int) -> Tensor | None:
+        others = [other for k, other in enumerate(self.axes) if k != axis]
+        kept, _ = _largest([other.singular for other in others], self._cut)
+        total = torch.ones(1, 1, dtype=torch.float64)
+        for other in others:
+            total = torch.kron(total, other.tested)
+        return total[kept]
+
     # -------------------------------------------------------------------------------- details
 
     def _along(self, matrices: Sequence[Tensor], c: Tensor) -> Tensor:
@@ -130,6 +134,16 @@ class ProductModes(Modes):
         for axis, which in zip(self.axes, self.factors, strict=True):
             index = index * axis.count**2 + which[:, None] * axis.count + which
         return total.flatten()[index]
+
+
+def _largest(singular: Sequence[Tensor], cut: float) -> tuple[Tensor, Tensor]:
+    """Products above a cut, descending: where they are in the product of all, and what."""
+    total = torch.ones(1, dtype=torch.float64)
+    for part in singular:
+        total = torch.kron(total, part)
+    order = torch.argsort(total, descending=True, stable=True)
+    kept = order[: int((total > cut).sum())]
+    return kept, total[kept]
 
 
 def _applied(matrices: Sequence[Tensor], grid: Tensor) -> Tensor:

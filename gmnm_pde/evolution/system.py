@@ -117,7 +117,7 @@ class System:
         self.shape = shape
         self.modes = modes
         self._equations = equation_blocks(problem, modes.points, time)
-        self._conditions = condition_blocks(problem, spacings, modes.lattice, time)
+        self._conditions = condition_blocks(problem, spacings, modes, time)
         self._features: list[dict[Orders, Tensor]] = [{} for _ in self._conditions]
         self.unknowns = len(problem.unknowns)
         self.size = self.unknowns * modes.count
@@ -225,11 +225,13 @@ class System:
         missed = []
         for i in held:
             block = self._conditions[i]
-            found = Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
-            missed.append(residual_rows(block, found))
-        change = torch.linalg.pinv(rows, rtol=self._cut) @ torch.cat(missed)
+            lin = Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
+            missed.append(residual_rows(block, lin))
+        found = torch.linalg.lstsq(
+            rows, torch.cat(missed)[:, None], rcond=self._cut, driver="gelsd"
+        )
         c = c.clone()
-        c[0] -= change.reshape(self.unknowns, -1)
+        c[0] -= found.solution[:, 0].reshape(self.unknowns, -1)
         return c
 
     # -------------------------------------------------------------------------------- details

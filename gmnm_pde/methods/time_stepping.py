@@ -145,9 +145,8 @@ class TimeStepping(Method):
                 setting.problem, memory.shape, setting.network, plan, memory.first
             ).run()
         except TooManyUnits as error:
-            reason = (
-                f"the next level needs {error.needed} units, more than the {plan.max_units} allowed"
-            )
+            allowed = plan.max_units if plan.units is None else plan.units
+            reason = f"the next level needs {error.needed} units, more than the {allowed} allowed"
             return replace(state, memory=replace(memory, ended=reason))
         if not journey.segments:
             return replace(state, memory=replace(memory, ended=journey.stopped or "no step"))
@@ -229,7 +228,8 @@ class TimeStepping(Method):
             margin=margin_for(0.1 * aim, self.ratio),
             ratio=self.ratio,
             cut=min(max(1e-3 * aim, 3e-13), 1e-7),
-            max_units=setting.max_units if setting.network.units is None else setting.network.units,
+            max_units=setting.max_units,
+            units=setting.network.units,
             deadline=time.perf_counter() + self._patience(setting, memory),
         )
 
