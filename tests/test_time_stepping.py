@@ -18,9 +18,9 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.march import Journey, March, TooManyUnits
 from gmnm_pde.evolution.system import shape_of
-from gmnm_pde.geometry import Disk, Interval, Rectangle
+from gmnm_pde.geometry import Box, Disk, Interval, Rectangle
 from gmnm_pde.methods import Outcome, Setting, State, TimeStepping, VariableProjection
-from gmnm_pde.methods.time_stepping import checked
+from gmnm_pde.methods.time_stepping import _network, checked
 from gmnm_pde.networks import Evolution, GMNMSpec
 from gmnm_pde.problem import (
     Condition,
@@ -184,6 +184,29 @@ def test_the_tolerance_is_met_in_the_plane(name, rtol):
     assert true <= rtol
     assert max(state.estimated_error.values()) > true / 5
     assert state.network.n_units < 1000
+
+
+def test_heat_in_a_box():
+    """Three dimensions: modes are products, and the margin costs nothing."""
+
+    def exact(x: Tensor, y: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        return exp(-0.3 * pi**2 * t) * sin(pi * x) * sin(pi * y) * sin(pi * z)
+
+    problem = Problem(
+        "xyzt", "u", Box(((0, 1), (0, 1), (0, 1))),
+        [lambda u: u.t - 0.1 * (u.xx + u.yy + u.zz)],
+        [Initial(lambda x, y, z: exact(x, y, z, torch.zeros_like(x))), Dirichlet("boundary")],
+        time=(0, 1), reference=Exact({"u": exact}),
+    )  # fmt: skip
+    journey = march(problem, aim=1e-2, density=1.5)
+    assert journey.units > 1000
+    assert journey.segments[0].values.shape[2] == journey.segments[0].network.n_units + 1
+    network = _network(journey, 3)
+    assert max(measure(problem, network).relative_l2.values()) < 1e-3
+    with pytest.raises(TooManyUnits):
+        march(problem, aim=1e-2, density=1.5, units=1000)
+    with pytest.raises(TooManyUnits):
+        march(problem, aim=1e-2, density=1.5, max_units=100)
 
 
 def wave(x: Tensor, t: Tensor) -> Tensor:

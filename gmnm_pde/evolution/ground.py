@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.evolution.modes import Modes
-from gmnm_pde.evolution.product_modes import modes_of
+from gmnm_pde.evolution.product_modes import are_products, modes_of
 from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing, lattice
 from gmnm_pde.evolution.stepping import Stepper
@@ -121,10 +121,10 @@ def ground_for(
     units = len(found.centres)
     if plan.units is not None and units > plan.units:
         raise TooManyUnits(units)
-    if units > plan.max_units and not found.axes:
-        raise TooManyUnits(units)
     network = spec.build(found.centres, 1 / found.widths, len(problem.unknowns))
     assert isinstance(network, GMNM)
+    if units > plan.max_units and not are_products(network, found):
+        raise TooManyUnits(units)
     modes = modes_of(network, found, plan.cut)
     if modes.count > plan.max_units:
         raise TooManyUnits(modes.count)

@@ -21,13 +21,18 @@ from gmnm_pde.fields import Orders
 from gmnm_pde.networks import GMNM
 
 
+def are_products(network: GMNM, lattice: Lattice) -> bool:
+    """Whether units on a lattice are products of units along its coordinates."""
+    return len(lattice.axes) > 1 and network.projection == "diagonal"
+
+
 def modes_of(network: GMNM, lattice: Lattice, cut: float) -> Modes:
     """Modes of the units of a lattice: products, if units and lattice are.
 
     Arguments:
         cut: smallest singular value over the largest. Lower ones amplify rounding.
     """
-    if len(lattice.axes) > 1 and network.projection == "diagonal":
+    if are_products(network, lattice):
         return ProductModes(network, lattice, cut)
     return GeneralModes(network, lattice, cut)
 
