@@ -47,12 +47,6 @@ class EvolutionSegment(nn.Module):
         """K."""
         return self.mu.shape[0]
 
-    def layer(self) -> GMNM:
-        """The units; nothing of them is trained."""
-        layer = GMNM(self.mu, self.P, self.coefficients.shape[3])
-        layer.requires_grad_(False)
-        return layer
-
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         """D^alpha of the unknowns at points (n, d + 1) of this segment, each (n, m)."""
         place, time = points[:, :-1], points[:, -1]
