@@ -1,13 +1,19 @@
 """Methods, one file each, under one contract."""
 
+from gmnm_pde.methods.adam import Adam
 from gmnm_pde.methods.auto import Auto
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.lbfgs import LBFGS
 from gmnm_pde.methods.least_squares import LeastSquares
+from gmnm_pde.methods.levenberg_marquardt import GaussNewton
 from gmnm_pde.methods.time_stepping import TimeStepping
 from gmnm_pde.methods.variable_projection import VariableProjection
 
 METHODS: dict[str, type[Method]] = {
+    "adam": Adam,
     "auto": Auto,
+    "gauss_newton": GaussNewton,
+    "lbfgs": LBFGS,
     "least_squares": LeastSquares,
     "time_stepping": TimeStepping,
     "variable_projection": VariableProjection,
@@ -15,8 +21,11 @@ METHODS: dict[str, type[Method]] = {
 """The names that recipes use."""
 
 __all__ = [
+    "LBFGS",
     "METHODS",
+    "Adam",
     "Auto",
+    "GaussNewton",
     "LeastSquares",
     "Method",
     "Outcome",

@@ -65,7 +65,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the history: the state after a step. Errors are relative L2, None if unknown."""
+    """One line of the history: the state after a step. Errors are relative L2, None if unknown.
+
+    ``loss`` is what a training method minimises, with its own weights; it is no error.
+    """
 
     step: int
     units: int
@@ -75,6 +78,7 @@ class Record:
     boundary_rms: float
     estimated_error: float | None
     seconds: float
+    loss: float | None = None
 
 
 @dataclass(frozen=True)
