@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from gmnm_pde.manufacture import manufactured
     from gmnm_pde.methods import LeastSquares
-    from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, NetworkSpec
+    from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, NetworkSpec, PlacedSpec
     from gmnm_pde.problem import (
         Condition,
         Data,
@@ -78,6 +78,7 @@ __all__ = [
     "NetworkSpec",
     "Neumann",
     "Periodic",
+    "PlacedSpec",
     "Polygon",
     "Problem",
     "Recipe",
@@ -110,7 +111,7 @@ _HOMES = {
     ),
     "manufacture": ("manufactured",),
     "methods": ("LeastSquares",),
-    "networks": ("GMNM", "LinearOutputNetwork", "Network", "NetworkSpec"),
+    "networks": ("GMNM", "LinearOutputNetwork", "Network", "NetworkSpec", "PlacedSpec"),
     "problem": (
         "Condition",
         "Data",

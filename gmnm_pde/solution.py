@@ -19,7 +19,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
-from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild
+from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild, stored_options
 from gmnm_pde.problem import Problem, ReferenceValues
 
 Points = TypeVar("Points", Tensor, np.ndarray)
@@ -204,6 +204,7 @@ class Solution:
             "coordinates": self.coordinates,
             "unknowns": self.unknowns,
             "network": self.network_name,
+            "network_options": stored_options(self.network),
             "status": self.status,
             "reason": self.reason,
             "estimated_error": dict(self.estimated_error),
@@ -328,6 +329,7 @@ def load(
     file = _npz(path / "solution" if path.is_dir() else path)
     about, arrays = _read(file)
     name = about.pop("network", None)
+    options = about.pop("network_options", None)
     beside = file.parent / "problem.yaml"
     if problem is None and beside.is_file():
         from gmnm_pde.config import load_problem
@@ -348,7 +350,7 @@ def load(
     try:
         if network is None:
             solved = lifted(problem) if problem is not None and made_for_problem(name) else problem
-            network = rebuild(name, arrays, solved)
+            network = rebuild(name, arrays, solved, options)
         network.load_state_dict(arrays)
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         raise InputError(

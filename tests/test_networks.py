@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,10 +17,19 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.networks import GMNM, NETWORKS, GMNMSpec, LinearOutputNetwork, Network
-
-# Forward-mode differentiation loads a part of torch that still calls its own torch.jit.script.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+from gmnm_pde.networks import (
+    GMNM,
+    MLP,
+    NETWORKS,
+    GMNMSpec,
+    LinearOutputNetwork,
+    MLPSpec,
+    Network,
+    rebuild,
+    stored_name,
+    stored_options,
+)
+from gmnm_pde.networks.mlp import ACTIVATIONS
 
 Orders = tuple[int, ...]
 Make = Callable[[torch.Generator, torch.dtype], Network]
@@ -347,7 +357,7 @@ class TestStackedGMNM(NetworkConformance):
         return Stack
 
 
-class MLP(Network):
+class OwnMLP(Network):
     """What a person writes: one method."""
 
     def __init__(self, generator: torch.Generator, dtype: torch.dtype) -> None:
@@ -366,7 +376,7 @@ class MLP(Network):
 class TestOwnNetwork(NetworkConformance):
     @pytest.fixture
     def make(self):
-        return MLP
+        return OwnMLP
 
 
 class Multiquadrics(LinearOutputNetwork):
@@ -636,13 +646,136 @@ def _as_matrices(layer: GMNM) -> Tensor:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_any_spec_starts_a_network_for_a_box(name, d):
+    """Whose parameters all move, and which is the same for the same seed."""
+    lower, upper = [-2.0] * d, [3.0] * d
+    make = partial(NETWORKS[name]().initial, lower, upper, 2)
+    network, points = make(seeded(0)), 0.5 + 2.5 * uniform(seeded(1), 40, d)
+    assert (network.n_inputs, network.n_outputs) == (d, 2)
+    values = network(points)
+    assert values.dtype == torch.float64
+    assert values.isfinite().all()
+    assert torch.equal(make(seeded(0))(points), values)
+    assert not torch.equal(make(seeded(2))(points), values)
+    values.square().sum().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_starting_leaves_the_global_seed_alone(name):
+    before = torch.get_rng_state()
+    NETWORKS[name]().initial([0.0, 0.0], [1.0, 2.0], 1, seeded(0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_box_is_scaled_away(name):
+    """The same network for another box is the same function of where a point lies in it."""
+    make = NETWORKS[name]().initial
+    small, large = make([0.0, 0.0], [1.0, 1.0], 1, seeded(0)), make([-3, 5], [7, 105], 1, seeded(0))
+    points = (1 + uniform(seeded(1), 9, 2)) / 2
+    moved = torch.tensor([-3.0, 5.0]).double() + torch.tensor([10.0, 100.0]).double() * points
+    assert_equal_to_rounding(large(moved), small(points), 1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_spec_rebuilds_what_was_stored(name):
-    mu, inverse = uniform(seeded(0), 6, 2), uniform(seeded(1), 6, 2).abs() + 0.5
-    network = NETWORKS[name]().build(mu, inverse, 2)
+    network = NETWORKS[name]().initial([0.0, -1.0], [1.0, 2.0], 2, seeded(0))
+    points = uniform(seeded(1), 6, 2)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1)
     arrays = {key: value.clone() for key, value in network.state_dict().items()}
-    again = NETWORKS[name].rebuild(arrays)
+    again = rebuild(name, arrays, options=json.loads(json.dumps(stored_options(network))))
     again.load_state_dict(arrays)
-    assert torch.equal(again(mu), network(mu))
+    assert stored_name(again) == name
+    assert torch.equal(again(points), network(points))
+
+
+def test_options_that_a_network_has_not_are_an_error():
+    arrays = MLPSpec().initial([0.0], [1.0], 1, seeded(0)).state_dict()
+    with pytest.raises(ValueError, match="mlp"):
+        rebuild("mlp", arrays, options={"widht": 3})
+
+
+@pytest.mark.parametrize(("units", "shape"), [(64, (8, 8)), (63, (7, 8)), (1, (1, 1)), (6, (2, 3))])
+def test_a_lattice_has_no_more_units_than_asked_for(units, shape):
+    network = GMNMSpec(units=units).initial([0.0, 0.0], [1.0, 2.0], 1, seeded(0))
+    assert network.n_units == shape[0] * shape[1]
+    for axis, count in enumerate(sorted(shape, reverse=True)):
+        places = network.mu.detach()[:, axis].unique()
+        assert len(places) == count
+        assert places.mean() == 0.5 * (axis + 1)
+
+
+# the multilayer perceptron
+
+
+def mlp(generator: torch.Generator, dtype: torch.dtype, **options: object) -> MLP:
+    """A small one, every parameter moved off zero."""
+    spec = MLPSpec(**{"width": 4, "depth": 2, **options})
+    return shaken(spec.initial([-1.5, -1.0], [1.0, 2.0], 2, generator), generator).to(dtype)
+
+
+def shaken(network: Network, generator: torch.Generator) -> Network:
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * uniform(generator, *parameter.shape))
+    return network
+
+
+MLP_CASES = {
+    "tanh": partial(mlp),
+    "sin": partial(mlp, activation="sin"),
+    "gelu": partial(mlp, activation="gelu", depth=1),
+    "silu": partial(mlp, activation="silu", depth=1),
+    "siren": partial(mlp, activation="sin", start="siren", omega=2.0),
+}
+
+
+class TestMLP(LinearOutputConformance):
+    @pytest.fixture(params=MLP_CASES.values(), ids=MLP_CASES)
+    def make(self, request):
+        return request.param
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_perceptron_as_printed(depth):
+    network = MLPSpec(width=5, depth=depth).initial([0.0, 0.0], [2.0, 4.0], 3, seeded(0))
+    points = torch.tensor([[0.5, 1.0], [2.0, 0.0]], dtype=torch.float64)
+    h = np.array([[-0.5, -0.5], [1.0, -1.0]])
+    for layer in network.inner.layers:
+        h = np.tanh(h @ layer.matrix.detach().numpy() + layer.shift.detach().numpy())
+    weights = network.output_weights.detach().numpy()
+    expected = h @ weights[:-1] + weights[-1]
+    np.testing.assert_allclose(network(points).detach().numpy(), expected, rtol=1e-14)
+
+
+def test_activations_are_those_of_torch():
+    x = torch.linspace(-4, 4, 50, dtype=torch.float64)
+    for name in ("gelu", "silu"):
+        expected = getattr(nn.functional, name)(x)
+        torch.testing.assert_close(ACTIVATIONS[name](x), expected, rtol=1e-13, atol=1e-14)
+
+
+def test_starting_weights_have_the_size_of_their_papers():
+    def largest(**options: object) -> list[float]:
+        inner = MLPSpec(width=200, depth=2, **options).initial([0] * 3, [1] * 3, 1, seeded(0)).inner
+        return [layer.matrix.abs().max().item() for layer in inner.layers]
+
+    assert largest() == pytest.approx([math.sqrt(6 / 203), math.sqrt(6 / 400)], rel=0.02)
+    siren = largest(activation="sin", start="siren", omega=10.0)
+    assert siren == pytest.approx([1 / 3, math.sqrt(6 / 200) / 10], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"width": 0}, "width"), ({"depth": 0}, "depth"), ({"start": "siren"}, "sin")],
+)
+def test_options_that_make_no_perceptron_are_refused(options, says):
+    with pytest.raises(InputError, match=says) as caught:
+        MLPSpec(**options)
+    assert caught.value.mend
