@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gmnm_pde.errors import GmnmError, InputError
+    from gmnm_pde.fields import gradient, laplacian
     from gmnm_pde.geometry import (
         Ball,
         Box,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         Union,
     )
     from gmnm_pde.manufacture import manufactured
-    from gmnm_pde.methods import LeastSquares
+    from gmnm_pde.methods import GaussNewton, LeastSquares, RandomFeatures
     from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, NetworkSpec, PlacedSpec
     from gmnm_pde.problem import (
         Condition,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference, Spectral, Table
+    from gmnm_pde.references import Exact, FiniteDifference, MonteCarlo, Spectral, Table
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -65,6 +66,7 @@ __all__ = [
     "Equation",
     "Exact",
     "FiniteDifference",
+    "GaussNewton",
     "GmnmError",
     "Initial",
     "InputError",
@@ -76,11 +78,13 @@ __all__ = [
     "LinearOutputNetwork",
     "Network",
     "NetworkSpec",
+    "MonteCarlo",
     "Neumann",
     "Periodic",
     "PlacedSpec",
     "Polygon",
     "Problem",
+    "RandomFeatures",
     "Recipe",
     "Rectangle",
     "Robin",
@@ -90,6 +94,8 @@ __all__ = [
     "Table",
     "Union",
     "__version__",
+    "gradient",
+    "laplacian",
     "load",
     "manufactured",
     "solve",
@@ -97,6 +103,7 @@ __all__ = [
 
 _HOMES = {
     "errors": ("GmnmError", "InputError"),
+    "fields": ("gradient", "laplacian"),
     "geometry": (
         "Ball",
         "Box",
@@ -110,7 +117,7 @@ _HOMES = {
         "Union",
     ),
     "manufacture": ("manufactured",),
-    "methods": ("LeastSquares",),
+    "methods": ("GaussNewton", "LeastSquares", "RandomFeatures"),
     "networks": ("GMNM", "LinearOutputNetwork", "Network", "NetworkSpec", "PlacedSpec"),
     "problem": (
         "Condition",
@@ -127,7 +134,7 @@ _HOMES = {
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference", "Spectral", "Table"),
+    "references": ("Exact", "FiniteDifference", "MonteCarlo", "Spectral", "Table"),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

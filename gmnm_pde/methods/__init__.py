@@ -6,6 +6,7 @@ from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.lbfgs import LBFGS
 from gmnm_pde.methods.least_squares import LeastSquares
 from gmnm_pde.methods.levenberg_marquardt import GaussNewton
+from gmnm_pde.methods.random_features import RandomFeatures
 from gmnm_pde.methods.time_stepping import TimeStepping
 from gmnm_pde.methods.variable_projection import VariableProjection
 
@@ -15,6 +16,7 @@ METHODS: dict[str, type[Method]] = {
     "gauss_newton": GaussNewton,
     "lbfgs": LBFGS,
     "least_squares": LeastSquares,
+    "random_features": RandomFeatures,
     "time_stepping": TimeStepping,
     "variable_projection": VariableProjection,
 }
@@ -29,6 +31,7 @@ __all__ = [
     "LeastSquares",
     "Method",
     "Outcome",
+    "RandomFeatures",
     "Record",
     "Setting",
     "State",

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 from gmnm_pde.methods.base import Method, Outcome, Setting, State
 from gmnm_pde.methods.least_squares import LeastSquares
+from gmnm_pde.methods.random_features import RandomFeatures
 from gmnm_pde.methods.time_stepping import TimeStepping
 from gmnm_pde.networks import Network
+from gmnm_pde.networks.products import FEW
 from gmnm_pde.problem import Interface, Problem
 
 
 @dataclass(frozen=True)
 class Auto(Method):
-    """``time_stepping`` for an evolution problem, ``least_squares`` for any other.
+    """``time_stepping`` for an evolution problem, ``least_squares`` for any other, and
+    ``random_features`` for both in more than three dimensions of space.
 
     Problems with time and interfaces are solved in space and time at once, by least squares.
     """
 
     def chosen(self, problem: Problem) -> Method:
+        if len(problem.space) > FEW:
+            return RandomFeatures()
         whole = any(isinstance(condition, Interface) for condition in problem.conditions)
         return LeastSquares() if problem.time is None or whole else TimeStepping()
 
