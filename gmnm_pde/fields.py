@@ -14,8 +14,8 @@ Where coordinates are many or have longer names, :func:`laplacian`, :func:`gradi
 from __future__ import annotations
 
 import inspect
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -255,8 +255,13 @@ def orders_of(
                 f"derivative {unknown}_{''.join(letters)}: {letter!r} is not a coordinate.",
                 mend=suggest(letter, coordinates),
             )
-    counts = Counter(letters)
-    return tuple(counts[name] for name in coordinates)
+    return _counted(tuple(letters), tuple(coordinates))
+
+
+@lru_cache(maxsize=4096)
+def _counted(letters: tuple[str, ...], coordinates: tuple[str, ...]) -> Orders:
+    """How often each coordinate occurs; kept, as a Laplacian in 100 dimensions asks for 100."""
+    return tuple(letters.count(name) for name in coordinates)
 
 
 def unit_orders(coordinates: Sequence[str], name: str) -> Orders:
@@ -270,8 +275,8 @@ def bind(
     """A residual from a person's function, whose arguments are matched by name.
 
     ``lambda u, x, y: u.xx + u.yy`` gets the field u and the coordinates x, y; in conditions
-    ``nx``, ``ny`` are the components of the outward normal, and ``points`` is all coordinates, (n, d).
-    An argument left out is not passed.
+    ``nx``, ``ny`` are the components of the outward normal, and ``points`` is all coordinates,
+    (n, d). An argument left out is not passed.
     A function whose one argument is called ``jet`` is a residual already.
 
     Raises:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from gmnm_pde.collocation import scattered
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
-from gmnm_pde.methods.drawing import Draw, Shape, data_slopes, units
+from gmnm_pde.methods.drawing import SHAPES, Draw, Shape, Slopes, data_slopes, units
 from gmnm_pde.methods.growth import goal
 from gmnm_pde.methods.training.begin import scaled
 from gmnm_pde.methods.weights import (
@@ -40,8 +40,6 @@ from gmnm_pde.methods.weights import (
 from gmnm_pde.networks import GMNM, GMNMSpec, Network
 from gmnm_pde.problem import Problem, Sampling
 
-SHAPES: tuple[Shape, ...] = ("data", "ridge", "round")
-
 PROBES = 1000
 """Points at which levels are compared with each other."""
 
@@ -51,7 +49,10 @@ CHECKED = 600
 NEWTON_STEPS = 12
 """Most linear solves of a level of a nonlinear problem."""
 
-SETTLED = 1e-3
+TRIAL_STEPS = 3
+"""The same where kinds of units are compared."""
+
+SETTLED = 1e-2
 """A Newton step that lowers the loss by a smaller part is the last."""
 
 PATIENCE = 2
@@ -77,7 +78,7 @@ class Memory:
 
     draw: Draw
     count: int
-    slopes: Tensor | None
+    slopes: Slopes | None
     check: Sequence[Block]
     probes: Tensor
     linear: bool
@@ -126,17 +127,19 @@ class RandomFeatures(Method):
         memory: Memory = state.memory
         began, problem = setting.elapsed, setting.problem
         previous = state.network if not memory.linear else None
-        network, blocks, fit = self._level(setting, memory, memory.draw, memory.count, previous)
+        blocks = self._blocks(setting, memory.count)
+        network, fit = self._level(setting, memory, memory.draw, blocks, previous)
         values = problem.completed(memory.probes, evaluate(network, memory.probes))
         missed = misfit(fit.checked, memory.check)
-        estimate = calibrated(
-            problem.unknowns, missed, values, memory.values, memory.estimate
-        )
+        estimate = calibrated(problem.unknowns, missed, values, memory.values, memory.estimate)
         better = state.network is None or missed <= 1.0 * self._best_misfit(memory)
         return State(
             network=network if better else state.network,
             estimated_error=estimate.relative if better else state.estimated_error,
-            records=(*state.records, _record(setting, state, memory, network, blocks, fit, estimate)),
+            records=(
+                *state.records,
+                _record(setting, state, memory, network, blocks, fit, estimate),
+            ),
             notes=state.notes,
             memory=replace(
                 memory,
@@ -198,12 +201,13 @@ class RandomFeatures(Method):
     def _tried(self, setting: Setting, memory: Memory) -> Memory:
         """The kind and the width of units that leave the smallest residual."""
         best = math.inf
+        blocks = self._blocks(setting, memory.count)
         for shape in self.shapes:
             if shape == "data" and memory.slopes is None:
                 continue
             for width in self.widths:
                 draw = Draw(shape, width)
-                _, _, fit = self._level(setting, memory, draw, memory.count, None)
+                _, fit = self._level(setting, memory, draw, blocks, None, TRIAL_STEPS)
                 missed = misfit(fit.checked, memory.check)
                 if missed < best:
                     best, memory = missed, replace(memory, draw=draw)
@@ -215,17 +219,26 @@ class RandomFeatures(Method):
         return memory
 
     def _level(
-        self, setting: Setting, memory: Memory, draw: Draw, count: int, previous: Network | None
-    ) -> tuple[GMNM, list[Block], Fit]:
+        self,
+        setting: Setting,
+        memory: Memory,
+        draw: Draw,
+        blocks: Sequence[Block],
+        previous: Network | None,
+        steps: int = NEWTON_STEPS,
+    ) -> tuple[GMNM, Fit]:
         """Units and their weights."""
-        problem = setting.problem
+        problem, count = setting.problem, memory.count
         generator = torch.Generator().manual_seed(1000 * setting.seed + count)
         network = setting.placed(units(draw, problem, count, memory.slopes, generator))
-        sampling = self._sampling(setting, count)
-        blocks = self._placed(setting, scattered(problem, sampling, setting.seed + count))
         if memory.linear:
-            return network, blocks, fit_linear(problem, network, blocks, memory.check)
-        return network, blocks, newton(problem, network, blocks, memory.check, previous)
+            return network, fit_linear(problem, network, blocks, memory.check)
+        return network, newton(problem, network, blocks, memory.check, previous, steps)
+
+    def _blocks(self, setting: Setting, count: int) -> list[Block]:
+        """Rows for so many units."""
+        found = scattered(setting.problem, self._sampling(setting, count), setting.seed + count)
+        return self._placed(setting, found)
 
     def _sampling(self, setting: Setting, count: int) -> Sampling:
         rows = math.ceil(self.oversampling * (count + 1))
@@ -261,17 +274,19 @@ def newton(
     blocks: Sequence[Block],
     check: Sequence[Block],
     previous: Network | None,
+    steps: int = NEWTON_STEPS,
 ) -> Fit:
     """Output weights of a nonlinear problem: linear solves around the last weights, each shortened
     until it lowers the loss.
 
     Arguments:
         previous: whose solution the first one is linearised around; zero if there is none.
+        steps: most linear solves.
     """
     set_flat(network, torch.zeros_like(flat(network)))
     around: Network = network if previous is None else previous
     loss, x = math.inf, flat(network)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(steps):
         system, checks = (
             assemble(problem, network, some, [at_network(problem, b, around) for b in some])
             for some in (blocks, check)

@@ -201,9 +201,7 @@ class GMNM(LinearOutputNetwork):
         if name == "b":
             zero = products.points.new_zeros(len(products.points))
             return torch.stack([zero if L.c is None else L.c for L in each], 1)
-        parts = [
-            products.unit_jacobian(L, name) * self.pi[:, j, None] for j, L in enumerate(each)
-        ]
+        parts = [products.unit_jacobian(L, name) * self.pi[:, j, None] for j, L in enumerate(each)]
         total = sum_of(parts)
         if name == "P" and self.P.shape[1:] == (1,):
             total = total.sum(2, keepdim=True)
