@@ -20,6 +20,7 @@ def exact(points):
 
 
 def problem():
+    """What is solved."""
     return gp.Problem(
         name="heat-10d",
         description="The heat equation in ten dimensions, heat that spreads from a point.",

@@ -1,4 +1,4 @@
-"""A Hamilton-Jacobi-Bellman equation in 100 dimensions: noise that is steered towards one of three sides.
+"""A Hamilton-Jacobi-Bellman equation in 100 dimensions: noise steered to one of three sides.
 
     u_t = lap u - |grad u|^2,     u = -log(sum_j exp(a_j.x)) at t = 0,      t the time left,
 
@@ -28,6 +28,7 @@ def exact(points):
 
 
 def problem():
+    """What is solved."""
     return gp.Problem(
         name="hjb-100d",
         description="A Hamilton-Jacobi-Bellman equation in 100 dimensions.",

@@ -17,10 +17,12 @@ B = SIGNS / DIMENSIONS**0.5
 
 
 def exact(points):
+    """u at points (n, 100)."""
     return torch.exp(points @ A.to(points)) * torch.sin(2 * (points @ B.to(points)))
 
 
 def problem():
+    """What is solved."""
     return gp.Problem(
         name="poisson-100d",
         description="Poisson's equation in a cube of 100 dimensions, u given on the boundary.",

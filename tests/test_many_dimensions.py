@@ -250,7 +250,7 @@ def test_pairs_of_coordinates():
         conditions=[gp.Dirichlet("boundary", exact)],
         reference=gp.Exact({"u": exact}),
     )
-    solution = gp.solve(problem, max_units=500, device="cpu")
+    solution = gp.solve(problem, max_units=500, device="cpu", time_limit=600)
     assert solution.errors.relative_l2["u"] < 1e-4
     assert solution.errors.relative_l2["u"] < solution.estimated_error["u"]
 
@@ -270,7 +270,7 @@ def test_a_product_along_ten_coordinates_is_hard_and_the_estimate_says_so():
         conditions=[gp.Dirichlet("boundary", exact)],
         reference=gp.Exact({"u": exact}),
     )
-    solution = gp.solve(problem, rtol=1e-4, max_units=500, device="cpu")
+    solution = gp.solve(problem, rtol=1e-4, max_units=500, device="cpu", time_limit=600)
     assert solution.status == "stopped"
     error = solution.errors.relative_l2["u"]
     assert 1e-4 < error < 2e-2
@@ -308,6 +308,7 @@ def test_gauss_newton_trains_what_was_drawn():
             problem,
             solver=gp.Recipe(network=network, methods=methods, sampling=sampling),
             max_units=60,
+            time_limit=600,
             device="cpu",
         ).errors.relative_l2["u"]
         for methods in ((drawn,), (drawn, gp.GaussNewton(iterations=5)))

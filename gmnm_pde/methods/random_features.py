@@ -132,14 +132,12 @@ class RandomFeatures(Method):
         values = problem.completed(memory.probes, evaluate(network, memory.probes))
         missed = misfit(fit.checked, memory.check)
         estimate = calibrated(problem.unknowns, missed, values, memory.values, memory.estimate)
-        better = state.network is None or missed <= 1.0 * self._best_misfit(memory)
+        better = state.network is None or missed <= self._best_misfit(memory)
+        record = _record(setting, state, memory, network, blocks, fit, estimate)
         return State(
             network=network if better else state.network,
             estimated_error=estimate.relative if better else state.estimated_error,
-            records=(
-                *state.records,
-                _record(setting, state, memory, network, blocks, fit, estimate),
-            ),
+            records=(*state.records, record),
             notes=state.notes,
             memory=replace(
                 memory,
@@ -161,10 +159,8 @@ class RandomFeatures(Method):
             met = "at rounding" if setting.rtol is None else f"under rtol {setting.rtol:.1e}"
             return Outcome("converged", f"estimated error {error:.1e} is {met}")
         if memory.since_best >= PATIENCE:
-            status = "stopped" if math.isfinite(error) else "failed"
-            return Outcome(
-                status, f"the last {PATIENCE} levels brought no improvement on {error:.1e}"
-            )
+            reason = f"the last {PATIENCE} levels brought no improvement on {error:.1e}"
+            return Outcome("stopped" if math.isfinite(error) else "failed", reason)
         if memory.count > setting.max_units:
             return Outcome(
                 "stopped",

@@ -5,7 +5,9 @@
 has the solution u(x, t) = exp(-c t) E g(x + b t + sqrt(2 D t) Z) with Z normal (R. Feynman, 1948;
 M. Kac, 1949), and by the logarithm of E. Hopf (1950) and J. D. Cole (1951)
 
-    u_t = D lap u + b.grad u - l |grad u|^2,     exp(-l u / D) solves the linear equation with c = 0.
+    u_t = D lap u + b.grad u - l |grad u|^2
+
+is solved as well: exp(-l u / D) satisfies the linear equation with c = 0.
 
 The average over samples comes with its standard error, which does not depend on the dimension.
 """
