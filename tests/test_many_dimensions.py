@@ -288,6 +288,17 @@ def test_other_networks_are_refused():
         gp.solve("poisson-5d", solver=recipe)
 
 
+def test_levels_have_to_grow():
+    for options, words in (
+        ({"growth": 1.0}, "growth is 1.0"),
+        ({"widths": ()}, "widths are"),
+        ({"shapes": ()}, "no shape"),
+        ({"interior": 0.0}, "interior"),
+    ):
+        with pytest.raises(InputError, match=words):
+            gp.RandomFeatures(**options)
+
+
 def test_gauss_newton_trains_what_was_drawn():
     """In the dual form: more parameters than rows."""
 

@@ -111,6 +111,20 @@ class RandomFeatures(Method):
     shapes: tuple[Shape, ...] = SHAPES
     widths: tuple[float, ...] = (0.35, 0.7, 1.4, 2.8)
 
+    def __post_init__(self) -> None:
+        wrong = None
+        if not self.growth > 1:
+            # A level like the one before would look like one without an error.
+            wrong = f"growth is {self.growth}, expected more than 1"
+        elif self.units < 1 or not self.oversampling > 0 or not 0 < self.interior <= 1:
+            wrong = "units, oversampling and interior are positive, and interior is at most 1"
+        elif not self.widths or not all(width > 0 for width in self.widths):
+            wrong = f"widths are {list(self.widths)}, expected positive numbers"
+        elif not self.shapes:
+            wrong = "no shape of units is given"
+        if wrong is not None:
+            raise InputError(f"{wrong}.", mend="See solvers/README.md for the options.")
+
     def start(self, setting: Setting, network: Network | None) -> State:
         self._refuse(setting)
         problem = setting.problem
@@ -158,6 +172,8 @@ class RandomFeatures(Method):
         if error <= goal(setting):
             met = "at rounding" if setting.rtol is None else f"under rtol {setting.rtol:.1e}"
             return Outcome("converged", f"estimated error {error:.1e} is {met}")
+        if isinstance(setting.network, GMNMSpec) and setting.network.units is not None:
+            return Outcome("stopped", f"{state.records[-1].units} units were asked for")
         if memory.since_best >= PATIENCE:
             reason = f"the last {PATIENCE} levels brought no improvement on {error:.1e}"
             return Outcome("stopped" if math.isfinite(error) else "failed", reason)
