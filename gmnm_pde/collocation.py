@@ -81,7 +81,6 @@ def collocate(
     return [weighted(problem, block, layout, condition_weight, expected) for block in blocks]
 
 
-
 def scattered(problem: Problem, sampling: Sampling, seed: int) -> list[Block]:
     """Blocks with rows of weight one, at points that do not depend on any units.
 
@@ -187,10 +186,10 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
 
 
 def integral_block(
-    problem: Problem, condition: IntegralCondition, points: int = QUADRATURE
+    problem: Problem, condition: IntegralCondition, count: int = QUADRATURE
 ) -> Block:
     """One row: the integral over the domain."""
-    each = [quadrature(piece, points) for piece in problem.pieces]
+    each = [quadrature(piece, count) for piece in problem.pieces]
     points, weights = (torch.cat(parts) for parts in zip(*each, strict=True))
     return Block(
         "integral",

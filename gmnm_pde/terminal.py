@@ -84,10 +84,12 @@ class Progress:
 
 
 def record_text(record: Record, timed: bool = True) -> str:
-    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``."""
+    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``; of training
+    also ``loss 3.4e-08``."""
     parts = [
         f"step {record.step}",
         f"units {record.units}",
+        *([] if record.loss is None else [f"loss {figure(record.loss)}"]),
         f"residual {figure(record.residual_rms)}",
         f"estimated error {figure(record.estimated_error)}",
     ]

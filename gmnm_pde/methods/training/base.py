@@ -184,9 +184,7 @@ class Trained(Method):
             memory = replace(memory, least=seen.misfit)
             # Of a network that is better than one with an estimate, that holds until there is one.
             known = dict(seen.relative) or state.estimated_error
-            state = replace(
-                state, network=copied(memory.network), estimated_error=known
-            )
+            state = replace(state, network=copied(memory.network), estimated_error=known)
         worst = max(seen.relative.values(), default=math.inf)
         record = Record(
             step=len(state.records) + 1,

@@ -2,21 +2,26 @@
 
     L(theta) = sum_b  lambda_b  mean_i  m_bi r_bi(theta)^2
 
-for blocks b (an equation, a condition, an integral, data) with rows r_b, as M. Raissi, P. Perdikaris
-and G. E. Karniadakis (J. Comput. Phys. 378, 2019) put it. The same rows, each times
+for blocks b (an equation, a condition, an integral, data) with rows r_b, as M. Raissi, P.
+Perdikaris and G. E. Karniadakis (J. Comput. Phys. 378, 2019) put it. The same rows, each times
 sqrt(lambda_b m_bi / n_b), are what Gauss-Newton methods see: their squares add up to L.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_network, parameter_rows, touched_orders
+from gmnm_pde.assembly import (
+    Block,
+    linearise,
+    parameter_rows,
+    residual_rows,
+    touched_orders,
+)
 from gmnm_pde.fields import Orders
 from gmnm_pde.methods.training.derivatives import derivatives
 from gmnm_pde.methods.training.parameters import gradient, trained
@@ -43,7 +48,7 @@ class Weights:
         return cls(example.new_ones(len(blocks)), (None,) * len(blocks))
 
     def of_row(self, index: int, rows: Tensor) -> Tensor:
-        """What each row of a block is multiplied by, (rows,), so that squares add up to the loss."""
+        """What each row of a block is multiplied by, (rows,), for squares that add up to L."""
         inner = self.rows[index]
         factor = self.terms[index] / len(rows)
         return (factor if inner is None else factor * inner).sqrt().expand(len(rows))
@@ -72,22 +77,25 @@ class Objective:
 
     def rows(self, network: Network) -> tuple[Tensor, ...]:
         """The residual of each block, (rows,), with a graph to the parameters."""
-        found = [
-            derivatives(network, points, orders)
-            for points, orders in zip(self._sites, self._orders, strict=True)
-        ]
+        known = self._known(network)
         return tuple(
-            self._rows_of(block, found[site])
+            self._rows_of(block, known[site])
             for block, site in zip(self.blocks, self._site, strict=True)
         )
 
-    def _rows_of(self, block: Block, known: dict[Orders, Tensor]) -> Tensor:
+    def _known(self, network: Network) -> list[dict[Orders, Tensor]]:
+        """Derivatives of the network at each set of points."""
+        return [
+            derivatives(network, points, orders)
+            for points, orders in zip(self._sites, self._orders, strict=True)
+        ]
+
+    def _lookup(self, known: dict[Orders, Tensor]) -> Callable[[str, Orders], Tensor]:
         names = self.problem.unknowns
-        jet = self.problem.jet(
-            block.points,
-            lambda name, alpha: known[alpha][:, names.index(name)],
-            block.normals,
-        )
+        return lambda name, alpha: known[alpha][:, names.index(name)]
+
+    def _rows_of(self, block: Block, known: dict[Orders, Tensor]) -> Tensor:
+        jet = self.problem.jet(block.points, self._lookup(known), block.normals)
         return block.combine(block.residual(jet)) - block.offset
 
     def terms(self, rows: Sequence[Tensor], weights: Weights) -> Tensor:
@@ -118,15 +126,19 @@ class Objective:
         ]
         return torch.cat(parts)
 
-    def jacobian(self, network: Network, weights: Weights) -> Tensor:
-        """d residual/d theta, (rows, p)."""
+    def linearised(self, network: Network, weights: Weights) -> tuple[Tensor, Tensor]:
+        """:meth:`residual` (rows,) and its Jacobian d residual/d theta (rows, p)."""
         names = list(trained(network))
-        parts = []
-        for i, block in enumerate(self.blocks):
-            lin = at_network(self.problem, block, network)
+        residuals, jacobians = [], []
+        known = self._known(network)
+        for i, (block, site) in enumerate(zip(self.blocks, self._site, strict=True)):
+            lin = linearise(self.problem, block, self._lookup(known[site]))
+            r = residual_rows(block, lin)
+            factor = weights.of_row(i, r)
+            residuals.append(factor * r)
             rows = parameter_rows(self.problem, block, lin, network, names)
-            parts.append(weights.of_row(i, rows)[:, None] * rows)
-        return torch.cat(parts)
+            jacobians.append(factor[:, None] * rows)
+        return torch.cat(residuals), torch.cat(jacobians)
 
     def not_finite(self, network: Network) -> str:
         """Which block is not finite and where, in words."""
@@ -146,8 +158,3 @@ class Objective:
                 return site
         self._sites.append(points)
         return len(self._sites) - 1
-
-
-def finite(loss: float) -> bool:
-    """Whether a loss is a number."""
-    return math.isfinite(loss)

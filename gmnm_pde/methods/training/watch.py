@@ -80,7 +80,7 @@ class Watch:
     def _estimated(
         self, now: float, values: Tensor, snapshots: tuple[Snapshot, ...]
     ) -> dict[str, float]:
-        """The largest that two earlier networks tell, so that one by chance close is not believed."""
+        """The larger that two earlier networks tell: one may be close by chance."""
         unknowns = self.setting.problem.unknowns
         if not self.setting.problem.equations:
             return dict(held_back(unknowns, now, values).relative)
@@ -92,4 +92,3 @@ class Watch:
                 relative[name] = max(error, relative.get(name, 0.0))
         known = len(earlier) > 1 and all(map(math.isfinite, relative.values()))
         return relative if known else {}
-
