@@ -29,7 +29,7 @@ from gmnm_pde.networks import (
     stored_name,
     stored_options,
 )
-from gmnm_pde.networks.mlp import ACTIVATIONS
+from gmnm_pde.networks.activations import ACTIVATIONS
 
 Orders = tuple[int, ...]
 Make = Callable[[torch.Generator, torch.dtype], Network]
@@ -179,6 +179,17 @@ class NetworkConformance:
                 expected = torch.cat([gradient.flatten() for gradient in gradients])
                 combined = torch.einsum("nm,nmp->p", weight, actual[alpha].detach())
                 assert_equal_to_rounding(combined, expected, 1e-10)
+
+    def test_weighted_jacobian_is_a_combination_of_rows(self, network, points, orders):
+        names = trained_names(network)
+        if not names:
+            pytest.skip("nothing to train")
+        size = (len(points), network.n_outputs)
+        weights = {alpha: uniform(seeded(len(alpha) + k), *size) for k, alpha in enumerate(orders)}
+        rows = network.parameter_jacobian(points, orders, names)
+        expected = sum(torch.einsum("nm,nmp->np", weights[a], rows[a]) for a in orders)
+        actual = network.weighted_jacobian(points, weights, names)
+        assert_equal_to_rounding(actual.detach(), expected.detach(), 1e-12)
 
     def test_parameter_jacobian_of_one_parameter(self, network, points):
         alpha = (1, *[0] * (network.n_inputs - 1))
@@ -758,7 +769,7 @@ def test_activations_are_those_of_torch():
     x = torch.linspace(-4, 4, 50, dtype=torch.float64)
     for name in ("gelu", "silu"):
         expected = getattr(nn.functional, name)(x)
-        torch.testing.assert_close(ACTIVATIONS[name](x), expected, rtol=1e-13, atol=1e-14)
+        torch.testing.assert_close(ACTIVATIONS[name](x, 0)[0], expected, rtol=1e-13, atol=1e-14)
 
 
 def test_starting_weights_have_the_size_of_their_papers():

@@ -8,14 +8,16 @@ Points are scaled to [-1, 1]^d, features h follow, and the last layer is linear.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.networks.base import LinearOutputNetwork, Network
+from gmnm_pde.fields import Orders
+from gmnm_pde.networks.base import LinearOutputNetwork, Network, weighted_in_reverse
+from gmnm_pde.networks.jets import Jet
 from gmnm_pde.networks.specs import NetworkSpec
 
 
@@ -45,16 +47,28 @@ class BoxedNetwork(LinearOutputNetwork):
         self.register_buffer("upper", torch.tensor(tuple(upper), dtype=torch.float64))
 
     @abstractmethod
-    def hidden(self, points: Tensor) -> Tensor:
-        """Features at points of [-1, 1]^d, (n, d) -> (n, k - 1), without the constant."""
+    def hidden(self, x: Jet) -> Jet:
+        """Features at points of [-1, 1]^d, (..., d) -> (..., k - 1), without the constant."""
 
-    def scaled(self, points: Tensor) -> Tensor:
-        """Points as points of [-1, 1]^d."""
-        return (2 * points - (self.lower + self.upper)) / (self.upper - self.lower)
+    def feature_jet(self, points: Tensor, orders: Collection[Orders]) -> Jet:
+        """Features at points (..., d) of the box, (..., k), with their derivatives."""
+        rate = 2 / (self.upper - self.lower)
+        x = Jet.of_coordinates(points - 0.5 * (self.lower + self.upper), orders)
+        return self.hidden(x.each(lambda part: part * rate)).with_constant()
 
     def features(self, points: Tensor) -> Tensor:
-        hidden = self.hidden(self.scaled(points))
-        return torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
+        return self.feature_jet(points, ()).value
+
+    def feature_derivatives(
+        self, points: Tensor, orders: Collection[Orders]
+    ) -> dict[Orders, Tensor]:
+        jet = self.feature_jet(points, orders)
+        return {alpha: jet.part(alpha) for alpha in orders}
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        return weighted_in_reverse(self, points, weights, names)
 
     @property
     def n_units(self) -> int:

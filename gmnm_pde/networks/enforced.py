@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -79,3 +79,14 @@ class Enforced(Network):
                 rows.append(torch.stack(terms).sum(0))
             result[alpha] = torch.stack(rows, 1)
         return result
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        inner: dict[Orders, Tensor] = {}
+        for alpha, weight in weights.items():
+            for j, name in enumerate(self.unknowns):
+                for beta, factor in self.lift.terms(name, points, alpha)[1].items():
+                    inner.setdefault(beta, torch.zeros_like(weight))[:, j] += weight[:, j] * factor
+        own = [name.removeprefix("free.") for name in names]
+        return self.free.weighted_jacobian(points, inner, own)

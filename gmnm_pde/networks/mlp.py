@@ -10,7 +10,7 @@ Implicit neural representations with periodic activation functions, arXiv 2006.0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
+from gmnm_pde.networks.activations import ACTIVATIONS
 from gmnm_pde.networks.boxed import (
     BoxedNetwork,
     BoxedSpec,
@@ -28,27 +29,10 @@ from gmnm_pde.networks.boxed import (
     uniform,
     with_constant,
 )
+from gmnm_pde.networks.jets import Jet
 
 Activation = Literal["tanh", "sin", "gelu", "silu"]
 Start = Literal["xavier", "siren"]
-
-
-def silu(x: Tensor) -> Tensor:
-    """x / (1 + exp(-x)), from parts that can be differentiated any number of times."""
-    return x * torch.sigmoid(x)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """x Phi(x), Phi being the distribution function of the normal distribution."""
-    return 0.5 * x * (1 + torch.erf(x / sqrt(2)))
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "sin": torch.sin,
-    "gelu": gelu,
-    "silu": silu,
-}
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,8 @@ class Dense(nn.Module):
         self.matrix = nn.Parameter(matrix)
         self.shift = nn.Parameter(shift)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x @ self.matrix + self.shift
+    def forward(self, x: Jet) -> Jet:
+        return x.linear(self.matrix, self.shift)
 
 
 class Perceptron(nn.Module):
@@ -138,9 +122,12 @@ class Perceptron(nn.Module):
             layers.append(Dense(matrix, shift))
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Jet) -> Jet:
         for layer in self.layers:
-            x = self.activation(self.omega * layer(x))
+            x = layer(x)
+            if self.omega != 1:
+                x = x.each(lambda part: self.omega * part)
+            x = x.apply(self.activation)
         return x
 
 
@@ -167,5 +154,5 @@ class MLP(BoxedNetwork):
         )
         self.weights = with_constant(glorot(generator, spec.width, n_outputs))
 
-    def hidden(self, points: Tensor) -> Tensor:
-        return self.inner(points)
+    def hidden(self, x: Jet) -> Jet:
+        return self.inner(x)
