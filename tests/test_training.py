@@ -14,11 +14,10 @@ from gmnm_pde.geometry import Interval, Rectangle
 from gmnm_pde.methods import LBFGS, Adam, GaussNewton, Method, Setting, State
 from gmnm_pde.methods.levenberg_marquardt import Model, searched
 from gmnm_pde.methods.training.begin import initial, training_blocks
-from gmnm_pde.methods.training.derivatives import derivatives
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied, gradient, put, vector
 from gmnm_pde.methods.training.spectrum import decomposed, form_for
-from gmnm_pde.networks import GMNMSpec, MLPSpec, Network, NetworkSpec, enforced
+from gmnm_pde.networks import GMNMSpec, LinearPieces, MLPSpec, Network, NetworkSpec, enforced
 from gmnm_pde.problem import Condition, Dirichlet, Initial, Interface, Problem, Sampling
 from gmnm_pde.references import Exact
 from gmnm_pde.solution import measure
@@ -84,23 +83,7 @@ def objective(what: Setting) -> tuple[Objective, Weights]:
     return Objective(what.problem, blocks), Weights.ones(blocks)
 
 
-# derivatives and gradients
-
-
-@pytest.mark.parametrize("orders", [(0, 0), (1, 0), (0, 2), (1, 2), (4, 0)])
-def test_derivatives_equal_those_of_the_network(orders):
-    network = SMALL.initial((0, 0), (1, 2), 2, torch.Generator().manual_seed(3))
-    points = torch.rand(7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = derivatives(network, points, {orders, (0, 1)})[orders]
-    torch.testing.assert_close(found, network.derivatives(points, [orders])[orders])
-    assert found.requires_grad
-
-
-def test_a_derivative_that_vanishes_is_zero():
-    network = torch.nn.Linear(2, 1).double()
-    found = derivatives(network, torch.rand(5, 2, dtype=torch.float64), [(2, 0), (1, 0)])
-    assert torch.equal(found[2, 0], torch.zeros(5, 1, dtype=torch.float64))
-    torch.testing.assert_close(found[1, 0], network.weight[:, :1].expand(5, 1))
+# rows and gradients
 
 
 @pytest.mark.parametrize("problem", [LINE, BRATU, SYSTEM, HEAT, KINK])
@@ -188,8 +171,9 @@ def test_gauss_newton_on_other_problems(problem):
 def test_a_kink_is_followed_by_a_network_a_piece():
     what = setting(KINK, points=60)
     state, _, _ = trained(GaussNewton(iterations=12), what)
-    assert state.records[-1].residual_rms < 5e-2
-    assert state.records[-1].boundary_rms < 1e-3
+    losses = [record.loss for record in state.records]
+    assert losses[-1] < 1e-2 * losses[0]
+    assert isinstance(state.network, LinearPieces)
 
 
 def test_hard_conditions_hold_while_training():

@@ -89,7 +89,7 @@ class Trained(Method):
 
     iterations: int = 1000
     condition_weight: float = 1.0
-    cells: float = 8.0
+    cells: float = 4.0
 
     @abstractmethod
     def advance(self, setting: Setting, memory: Memory, count: int) -> Stretch:

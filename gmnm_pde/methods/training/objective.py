@@ -23,7 +23,6 @@ from gmnm_pde.assembly import (
     touched_orders,
 )
 from gmnm_pde.fields import Orders
-from gmnm_pde.methods.training.derivatives import derivatives
 from gmnm_pde.methods.training.parameters import gradient, trained
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem
@@ -86,7 +85,7 @@ class Objective:
     def _known(self, network: Network) -> list[dict[Orders, Tensor]]:
         """Derivatives of the network at each set of points."""
         return [
-            derivatives(network, points, orders)
+            network.derivatives(points, orders)
             for points, orders in zip(self._sites, self._orders, strict=True)
         ]
 
@@ -112,7 +111,8 @@ class Objective:
 
     def value(self, network: Network, weights: Weights) -> float:
         """L."""
-        return self.loss(network, weights).item()
+        with torch.no_grad():
+            return self.loss(network, weights).item()
 
     def value_and_gradient(self, network: Network, weights: Weights) -> tuple[float, Tensor]:
         """L and dL/dtheta, (p,)."""
@@ -121,16 +121,16 @@ class Objective:
 
     def residual(self, network: Network, weights: Weights) -> Tensor:
         """All rows, weighted so that their squares add up to L, (rows,)."""
-        parts = [
-            weights.of_row(i, rows) * rows.detach() for i, rows in enumerate(self.rows(network))
-        ]
+        with torch.no_grad():
+            parts = [weights.of_row(i, r) * r for i, r in enumerate(self.rows(network))]
         return torch.cat(parts)
 
     def linearised(self, network: Network, weights: Weights) -> tuple[Tensor, Tensor]:
         """:meth:`residual` (rows,) and its Jacobian d residual/d theta (rows, p)."""
         names = list(trained(network))
         residuals, jacobians = [], []
-        known = self._known(network)
+        with torch.no_grad():
+            known = self._known(network)
         for i, (block, site) in enumerate(zip(self.blocks, self._site, strict=True)):
             lin = linearise(self.problem, block, self._lookup(known[site]))
             r = residual_rows(block, lin)
@@ -142,7 +142,9 @@ class Objective:
 
     def not_finite(self, network: Network) -> str:
         """Which block is not finite and where, in words."""
-        for block, rows in zip(self.blocks, self.rows(network), strict=True):
+        with torch.no_grad():
+            found = self.rows(network)
+        for block, rows in zip(self.blocks, found, strict=True):
             bad = torch.nonzero(~rows.isfinite())
             if len(bad):
                 where = ""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from gmnm_pde.estimate import Estimate, calibrated, held_back, misfit
@@ -62,7 +63,8 @@ class Watch:
         self, network: Network, snapshots: tuple[Snapshot, ...]
     ) -> tuple[Seen, tuple[Snapshot, ...]]:
         """The network as it is, and what to remember."""
-        rows = [row.detach() for row in self.objective.rows(network)]
+        with torch.no_grad():
+            rows = self.objective.rows(network)
         now = misfit(rows, self.blocks)
         values = evaluate(network, self.probes)
         values = self.setting.problem.completed(self.probes, values)
