@@ -19,10 +19,9 @@ from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
 from gmnm_pde.methods import (
-    LBFGS,
     METHODS,
-    Adam,
     Auto,
+    GaussNewton,
     LeastSquares,
     Method,
     Setting,
@@ -123,7 +122,8 @@ def error(problem: Problem, network: Network) -> float:
 
 def short(name: str) -> Method:
     """The method, told to be quick if it iterates."""
-    iterations = {"variable_projection": 15, "adam": 100, "lbfgs": 30, "gauss_newton": 40}
+    iterations = {"variable_projection": 15, "gauss_newton": 40, "adam": 100}
+    iterations |= dict.fromkeys(("bfgs", "lbfgs", "ssbroyden", "natural_gradient"), 20)
     kind = METHODS[name]
     return kind(iterations=iterations[name]) if name in iterations else kind()
 
@@ -160,8 +160,12 @@ def test_a_method_solves(method, problem):
     problem = what.problem
     assert outcome.reason
     assert set(state.estimated_error) <= set(problem.unknowns)
-    # What first-order training reaches is in test_training.py.
-    assert error(problem, state.network) < (2.0 if isinstance(method, Adam | LBFGS) else 1e-2)
+    if isinstance(method, Trained) and not isinstance(
+        method, GaussNewton
+    ):  # what they reach is in test_training.py
+        assert state.records[-1].loss < state.records[0].loss
+    else:
+        assert error(problem, state.network) < 1e-2
     assert [record.step for record in state.records] == list(range(1, len(state.records) + 1))
     for record in state.records:
         assert record.units >= 1

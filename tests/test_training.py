@@ -11,7 +11,18 @@ import torch
 from gmnm_pde.checks import check
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
-from gmnm_pde.methods import LBFGS, Adam, GaussNewton, Method, Setting, State
+from gmnm_pde.methods import (
+    BFGS,
+    LBFGS,
+    Adam,
+    GaussNewton,
+    Method,
+    NaturalGradient,
+    Setting,
+    SSBroyden,
+    State,
+)
+from gmnm_pde.methods.bfgs import Moved, scaling, updated
 from gmnm_pde.methods.levenberg_marquardt import Model, searched
 from gmnm_pde.methods.training.begin import initial, training_blocks
 from gmnm_pde.methods.training.objective import Objective, Weights
@@ -143,6 +154,9 @@ def test_rows_do_not_depend_on_the_units_of_the_equation():
 TRAINED = [
     (Adam(iterations=600, learning_rate=0.02, cells=2.0), 0.05),
     (LBFGS(iterations=150), 2e-3),
+    (BFGS(iterations=200), 2e-3),
+    (SSBroyden(iterations=200), 2e-3),
+    (NaturalGradient(iterations=40), 1e-3),
     (GaussNewton(iterations=30), 1e-4),
 ]
 
@@ -334,3 +348,71 @@ def test_parameters_as_a_vector():
     assert torch.equal(vector(network), theta)
     loss = sum(value.sum() for value in network.parameters())
     assert torch.equal(gradient(loss, network), torch.ones_like(theta))
+
+
+# quasi-Newton updates
+
+
+@pytest.mark.parametrize("variant", ["bfgs", "ssbfgs", "ssbroyden"])
+def test_an_update_keeps_the_secant_equation_and_stays_positive(variant):
+    """H+ y = s, and H+ is symmetric and positive definite."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return torch.randn(shape, dtype=torch.float64, generator=generator)
+
+    root = normal(6, 6)
+    hessian = root @ root.T + torch.eye(6, dtype=torch.float64)
+    H, x = None, normal(6)
+    for _ in range(12):
+        slope = hessian @ x
+        direction = -slope if H is None else -(H @ slope)
+        length = 0.7 * float(-(direction @ slope) / (direction @ hessian @ direction))
+        step = length * direction
+        moved = Moved(step, length, 0.0, hessian @ (x + step))
+        H = updated(H, moved, slope, variant)
+        torch.testing.assert_close(H @ (moved.slope - slope), step, rtol=1e-8, atol=1e-12)
+        torch.testing.assert_close(H, H.T, rtol=1e-10, atol=1e-12)
+        assert float(torch.linalg.eigvalsh(H)[0]) > 0
+        x = x + step
+
+
+def test_bfgs_finds_the_inverse_hessian_of_a_parabola():
+    """With exact line searches after as many steps as there are parameters."""
+    hessian = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
+    H, x = None, torch.ones(3, dtype=torch.float64)
+    for _ in range(3):
+        slope = hessian @ x
+        direction = -slope if H is None else -(H @ slope)
+        length = float(-(direction @ slope) / (direction @ hessian @ direction))
+        H = updated(
+            H,
+            Moved(length * direction, length, 0.0, slope + length * hessian @ direction),
+            slope,
+            "bfgs",
+        )
+        x = x + length * direction
+    torch.testing.assert_close(H @ hessian, torch.eye(3, dtype=torch.float64), atol=1e-9, rtol=0)
+
+
+def test_scalings_by_hand():
+    """b = 2, h = 1: a = 1, c = 1/sqrt 2, rho = 1 - c, theta = max(-c, min(1/rho, -1/2)) = -1/2."""
+    assert scaling(2.0, 1.0, 5, "ssbfgs") == (0.5, 1.0)
+    tau, phi = scaling(2.0, 1.0, 5, "ssbroyden")
+    assert phi == pytest.approx(3.0)
+    assert tau == pytest.approx(min(0.5 * 0.5 ** (-1 / 4), 0.5))
+
+
+def test_a_matrix_that_is_too_large_is_refused_by_both_names(monkeypatch):
+    monkeypatch.setattr("gmnm_pde.methods.bfgs.LARGEST", 20)
+    with pytest.raises(InputError, match="the method ssbroyden keeps a matrix of 25 x 25"):
+        run(SSBroyden(), setting(), State(), None)
+
+
+@pytest.mark.parametrize("form", ["parameter", "residual"])
+def test_the_natural_gradient_is_the_same_in_both_forms(form):
+    what = setting(points=18)
+    method = NaturalGradient(iterations=3, form=form, cut=1e-3)
+    losses = [record.loss for record in trained(method, what)[0].records]
+    auto = replace(method, form="auto")
+    assert losses == pytest.approx([r.loss for r in trained(auto, what)[0].records], rel=1e-5)
