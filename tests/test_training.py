@@ -24,7 +24,7 @@ from gmnm_pde.methods import (
 )
 from gmnm_pde.methods.bfgs import Moved, scaling, updated
 from gmnm_pde.methods.levenberg_marquardt import Model, searched
-from gmnm_pde.methods.training.begin import initial, training_blocks
+from gmnm_pde.methods.training.begin import training_blocks
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied, gradient, put, vector
 from gmnm_pde.methods.training.spectrum import decomposed, form_for
@@ -104,7 +104,7 @@ def test_rows_equal_automatic_differentiation(problem, network):
     what = setting(problem, network, points=9)
     loss, weights = objective(what)
     weights = Weights(torch.rand(len(loss.blocks), dtype=torch.float64) + 0.5, weights.rows)
-    start = initial(what)
+    start = what.initial()
     r, J = loss.linearised(start, weights)
     theta = vector(start)
 
@@ -127,7 +127,7 @@ def test_rows_equal_automatic_differentiation(problem, network):
 def test_the_loss_is_the_weighted_mean_square_of_each_block():
     what = setting(points=10)
     loss, _ = objective(what)
-    network = initial(what)
+    network = what.initial()
     per_row = (torch.linspace(0, 1, 10, dtype=torch.float64), None)
     weights = Weights(torch.tensor([3.0, 5.0], dtype=torch.float64), per_row)
     equation, condition = loss.rows(network)
@@ -141,7 +141,7 @@ def test_the_loss_is_the_weighted_mean_square_of_each_block():
 def test_rows_do_not_depend_on_the_units_of_the_equation():
     """A wave number or a factor in front of an equation leaves the loss as it is."""
     milli = replace(LINE, equations=[lambda u, x: 1e-3 * (u.xx + pi**2 * sin(pi * x))])
-    network = initial(setting())
+    network = setting().initial()
     values = [
         loss.value(network, ones) for loss, ones in map(objective, map(setting, (LINE, milli)))
     ]
@@ -244,9 +244,9 @@ def test_a_loss_that_is_not_finite_is_survived(method):
     calls = []
 
     class Once(Objective):
-        def loss(self, network, weights):
+        def combined(self, rows, weights):
             calls.append(None)
-            value = super().loss(network, weights)
+            value = super().combined(rows, weights)
             return value * math.nan if len(calls) == 3 else value
 
     broken = Once(what.problem, state.memory.objective.blocks)
@@ -339,7 +339,7 @@ def test_the_acceleration_follows_a_parabola():
 
 
 def test_parameters_as_a_vector():
-    network = initial(setting())
+    network = setting().initial()
     theta = vector(network) + 1.0
     other = copied(network, theta)
     assert torch.equal(vector(other), theta)

@@ -4,6 +4,7 @@ from gmnm_pde.methods.adam import Adam
 from gmnm_pde.methods.auto import Auto
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.bfgs import BFGS, SSBroyden
+from gmnm_pde.methods.inverse import Inverse
 from gmnm_pde.methods.lbfgs import LBFGS
 from gmnm_pde.methods.least_squares import LeastSquares
 from gmnm_pde.methods.levenberg_marquardt import GaussNewton
@@ -17,6 +18,7 @@ METHODS: dict[str, type[Method]] = {
     "bfgs": BFGS,
     "gauss_newton": GaussNewton,
     "lbfgs": LBFGS,
+    "inverse": Inverse,
     "least_squares": LeastSquares,
     "natural_gradient": NaturalGradient,
     "ssbroyden": SSBroyden,
@@ -32,6 +34,7 @@ __all__ = [
     "Adam",
     "Auto",
     "GaussNewton",
+    "Inverse",
     "LeastSquares",
     "Method",
     "NaturalGradient",

@@ -10,12 +10,18 @@ import math
 import time
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+import torch
+
+from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.training.begin import begin, training_blocks
+from gmnm_pde.methods.training.causal import causal, check_causal
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied
+from gmnm_pde.methods.training.refilling import REFILLS
+from gmnm_pde.methods.training.refilling.apply import refilled
 from gmnm_pde.methods.training.watch import Snapshot, Watch
 from gmnm_pde.networks import LinearOutputNetwork, Network
 
@@ -39,6 +45,7 @@ class Memory:
         failures: stretches in succession whose loss was not finite.
         trouble: what was not finite in the last of them.
         ended: why no further stretch is worth it.
+        refills: how often points were chosen anew.
     """
 
     objective: Objective
@@ -53,6 +60,7 @@ class Memory:
     failures: int = 0
     trouble: str | None = None
     ended: str | None = None
+    refills: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Stretch:
         engine: for the next stretch.
         trouble: what was not finite, in words.
         ended: why there is nothing more to gain.
+        weights: where the stretch changed them.
     """
 
     network: Network
@@ -74,6 +83,7 @@ class Stretch:
     engine: Any = None
     trouble: str | None = None
     ended: str | None = None
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -85,16 +95,44 @@ class Trained(Method):
         condition_weight: rows of conditions, integrals and data over those of the equations.
         cells: rows are divided by the size that the residual has for unknowns that vary over a box
             divided by this.
+        points: fixed | random | rad | rar_d | r3, how points of the equations are chosen anew
+            (:mod:`gmnm_pde.methods.training.refilling`).
+        points_every: iterations from one choice to the next.
+        causal: how strictly earlier times come first (:mod:`gmnm_pde.methods.training.causal`);
+            0 for all times alike.
     """
 
     iterations: int = 1000
     condition_weight: float = 1.0
     cells: float = 4.0
+    points: Literal["fixed", "random", "rad", "rar_d", "r3"] = "fixed"
+    points_every: int = 500
+    causal: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "condition_weight", "cells", "points_every"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}.", mend="Give a number above 0.")
+        if self.causal < 0:
+            raise InputError(f"causal is {self.causal:g}.", mend="Give 0 or more.")
 
     @abstractmethod
     def advance(self, setting: Setting, memory: Memory, count: int) -> Stretch:
         """``count`` iterations from ``memory.network``, which is left as it is; fewer if the time
         is over."""
+
+    def weighed(self, memory: Memory) -> Memory:
+        """With causal weights for the next stretch, if they are asked for."""
+        if not self.causal:
+            return memory
+        with torch.no_grad():
+            rows = memory.objective.rows(memory.network)
+        weights = causal(memory.objective, rows, memory.weights, self.causal)
+        return replace(memory, weights=weights)
+
+    def retargeted(self, engine: Any) -> Any:
+        """The engine after points were chosen anew: what it knew of the loss may not hold."""
+        return None
 
     def retreat(self, engine: Any) -> Any:
         """The engine with a smaller step, after a loss that was not finite."""
@@ -113,6 +151,8 @@ class Trained(Method):
         return next((name for name, kind in METHODS.items() if kind is type(self)), "own")
 
     def start(self, setting: Setting, network: Network | None) -> State:
+        if self.causal:
+            check_causal(setting.problem, self.name)
         started = begin(setting, network, self.name)
         blocks = training_blocks(setting, setting.sampling, self.condition_weight, self.cells)
         watch = Watch(setting, self.condition_weight, self.cells)
@@ -130,9 +170,9 @@ class Trained(Method):
         return State(network=started, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
-        memory: Memory = state.memory
+        memory = self._refilled(setting, state.memory)
         count = min(self.stretch, self.iterations - memory.iterations)
-        found = self.advance(setting, memory, max(count, 1))
+        found = self.advance(setting, self.weighed(memory), max(count, 1))
         if not math.isfinite(found.loss):
             return replace(state, memory=self._failed(memory, found))
         memory = replace(
@@ -141,6 +181,7 @@ class Trained(Method):
             iterations=memory.iterations + found.iterations,
             losses=(*memory.losses, found.loss),
             engine=found.engine,
+            weights=found.weights or memory.weights,
             failures=0,
             ended=found.ended,
         )
@@ -165,6 +206,16 @@ class Trained(Method):
         if out_of_time(setting):
             return Outcome("stopped", f"the time limit of {setting.time_limit:.0f} s")
         return None
+
+    def _refilled(self, setting: Setting, memory: Memory) -> Memory:
+        """With new points, if it is time for them."""
+        due = memory.iterations // self.points_every
+        if self.points == "fixed" or due <= memory.refills:
+            return memory
+        rule = REFILLS[self.points]
+        objective = refilled(setting, memory.objective, memory.network, rule, memory.iterations)
+        engine = self.retargeted(memory.engine)
+        return replace(memory, objective=objective, engine=engine, refills=due)
 
     def _failed(self, memory: Memory, found: Stretch) -> Memory:
         """Back to where the stretch began, with a smaller step."""

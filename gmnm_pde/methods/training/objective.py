@@ -107,7 +107,11 @@ class Objective:
 
     def loss(self, network: Network, weights: Weights) -> Tensor:
         """L, a scalar with a graph."""
-        return (weights.terms * self.terms(self.rows(network), weights)).sum()
+        return self.combined(self.rows(network), weights)
+
+    def combined(self, rows: Sequence[Tensor], weights: Weights) -> Tensor:
+        """L from the residual of each block."""
+        return (weights.terms * self.terms(rows, weights)).sum()
 
     def value(self, network: Network, weights: Weights) -> float:
         """L."""
@@ -127,18 +131,27 @@ class Objective:
 
     def linearised(self, network: Network, weights: Weights) -> tuple[Tensor, Tensor]:
         """:meth:`residual` (rows,) and its Jacobian d residual/d theta (rows, p)."""
+        parts = self._linearised(network)
+        factors = [weights.of_row(i, r) for i, (r, _) in enumerate(parts)]
+        residuals = [factor * r for factor, (r, _) in zip(factors, parts, strict=True)]
+        jacobians = [factor[:, None] * J for factor, (_, J) in zip(factors, parts, strict=True)]
+        return torch.cat(residuals), torch.cat(jacobians)
+
+    def jacobians(self, network: Network) -> list[Tensor]:
+        """d(residual of each block)/d theta, (rows, p), without lambda and m."""
+        return [J for _, J in self._linearised(network)]
+
+    def _linearised(self, network: Network) -> list[tuple[Tensor, Tensor]]:
+        """The residual of each block and its Jacobian."""
         names = list(trained(network))
-        residuals, jacobians = [], []
         with torch.no_grad():
             known = self._known(network)
-        for i, (block, site) in enumerate(zip(self.blocks, self._site, strict=True)):
+        found = []
+        for block, site in zip(self.blocks, self._site, strict=True):
             lin = linearise(self.problem, block, self._lookup(known[site]))
-            r = residual_rows(block, lin)
-            factor = weights.of_row(i, r)
-            residuals.append(factor * r)
             rows = parameter_rows(self.problem, block, lin, network, names)
-            jacobians.append(factor[:, None] * rows)
-        return torch.cat(residuals), torch.cat(jacobians)
+            found.append((residual_rows(block, lin), rows))
+        return found
 
     def not_finite(self, network: Network) -> str:
         """Which block is not finite and where, in words."""
