@@ -28,7 +28,15 @@ from gmnm_pde.methods.training.begin import training_blocks
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied, gradient, put, vector
 from gmnm_pde.methods.training.spectrum import decomposed, form_for
-from gmnm_pde.networks import GMNMSpec, LinearPieces, MLPSpec, Network, NetworkSpec, enforced
+from gmnm_pde.networks import (
+    GMNMSpec,
+    KANSpec,
+    LinearPieces,
+    MLPSpec,
+    Network,
+    NetworkSpec,
+    enforced,
+)
 from gmnm_pde.problem import Condition, Dirichlet, Initial, Interface, Problem, Sampling
 from gmnm_pde.references import Exact
 from gmnm_pde.solution import measure
@@ -416,3 +424,34 @@ def test_the_natural_gradient_is_the_same_in_both_forms(form):
     losses = [record.loss for record in trained(method, what)[0].records]
     auto = replace(method, form="auto")
     assert losses == pytest.approx([r.loss for r in trained(auto, what)[0].records], rel=1e-5)
+
+
+# grids
+
+
+def test_a_network_is_refined_in_stages():
+    """Each grid gets its share of the iterations, and the loss goes on from where it was."""
+    what = setting(LINE, KANSpec(widths=(2,), grid=3))
+    method = LBFGS(iterations=45, grids=(3, 6, 12), grid_updates=1)
+    state, _ = run(method, what, State(), None)
+    sizes = [record.parameters for record in state.records]
+    assert len(set(sizes)) == 3
+    assert sizes == sorted(sizes)
+    first = sizes.index(sizes[-1])
+    assert state.records[first].loss < state.records[first - 1].loss
+    assert state.memory.network.spec.grid == 12
+    assert error(what, state.network) < 0.05
+
+
+def test_a_stage_without_progress_gives_way_to_the_next():
+    what = setting(LINE, KANSpec(widths=(2,), grid=3))
+    method = GaussNewton(iterations=200, grids=(3, 6), tolerance=0.9999)
+    state, _ = run(method, what, State(), None)
+    assert state.memory.stage == 1
+    assert len(state.records) == 2 * 21
+
+
+@pytest.mark.parametrize("option", [{"grids": (5, 10)}, {"grid_updates": 2}])
+def test_a_network_without_grids_is_refused_by_both_names(option):
+    with pytest.raises(InputError, match="the method lbfgs .* refine grids.*network MLP has none"):
+        run(LBFGS(**option), setting(), State(), None)

@@ -63,6 +63,17 @@ class Network(nn.Module, ABC):
         rows = [torch.einsum("nm,nmp->np", weights[a], jacobians[a]) for a in jacobians]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
+    def refined(self, points: Tensor, grid: int | None = None) -> Network | None:
+        """A network for about the same function whose grids follow points (n, d).
+
+        Arguments:
+            grid: intervals of the grids, as many as before if not given.
+
+        Returns:
+            None if the network has no grids.
+        """
+        return None
+
 
 def weighted_in_reverse(
     network: Network, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]

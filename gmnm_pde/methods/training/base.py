@@ -46,6 +46,8 @@ class Memory:
         trouble: what was not finite in the last of them.
         ended: why no further stretch is worth it.
         refills: how often points were chosen anew.
+        stage: which of the grids the network has.
+        updates: how often its grids were moved.
     """
 
     objective: Objective
@@ -61,6 +63,8 @@ class Memory:
     trouble: str | None = None
     ended: str | None = None
     refills: int = 0
+    stage: int = -1
+    updates: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,9 @@ class Trained(Method):
         points_every: iterations from one choice to the next.
         causal: how strictly earlier times come first (:mod:`gmnm_pde.methods.training.causal`);
             0 for all times alike.
+        grids: intervals of a network that has grids (kan), one after the other; each gets the same
+            share of the iterations.
+        grid_updates: so many of the first stretches begin with grids that follow the points.
     """
 
     iterations: int = 1000
@@ -108,6 +115,8 @@ class Trained(Method):
     points: Literal["fixed", "random", "rad", "rar_d", "r3"] = "fixed"
     points_every: int = 500
     causal: float = 0.0
+    grids: tuple[int, ...] = ()
+    grid_updates: int = 0
 
     def __post_init__(self) -> None:
         for name in ("iterations", "condition_weight", "cells", "points_every"):
@@ -154,6 +163,12 @@ class Trained(Method):
         if self.causal:
             check_causal(setting.problem, self.name)
         started = begin(setting, network, self.name)
+        if (self.grids or self.grid_updates) and not has_grids(setting, started):
+            raise InputError(
+                f"the method {self.name} is asked to refine grids, and the network "
+                f"{type(started).__name__} has none.",
+                mend="Leave out `grids` and `grid_updates`, or take the network kan.",
+            )
         blocks = training_blocks(setting, setting.sampling, self.condition_weight, self.cells)
         watch = Watch(setting, self.condition_weight, self.cells)
         objective = Objective(setting.problem, blocks)
@@ -170,7 +185,7 @@ class Trained(Method):
         return State(network=started, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
-        memory = self._refilled(setting, state.memory)
+        memory = self._refilled(setting, self._regridded(state.memory))
         count = min(self.stretch, self.iterations - memory.iterations)
         found = self.advance(setting, self.weighed(memory), max(count, 1))
         if not math.isfinite(found.loss):
@@ -198,7 +213,7 @@ class Trained(Method):
             return Outcome(
                 "failed", f"{memory.trouble}, also with the step made smaller {FAILURES} times"
             )
-        if memory.ended is not None:
+        if memory.ended is not None and memory.stage >= len(self.grids) - 1:
             status: Status = "converged" if setting.rtol is None else "stopped"
             return Outcome(status, memory.ended)
         if memory.iterations >= self.iterations:
@@ -206,6 +221,26 @@ class Trained(Method):
         if out_of_time(setting):
             return Outcome("stopped", f"the time limit of {setting.time_limit:.0f} s")
         return None
+
+    def _regridded(self, memory: Memory) -> Memory:
+        """With a finer network if it is time for one, or with grids that follow the points."""
+        due = memory.iterations * len(self.grids) // self.iterations
+        further = memory.stage + (memory.ended is not None)
+        stage = min(max(due, further), len(self.grids) - 1)
+        moved = memory.updates < self.grid_updates
+        if stage == memory.stage and not moved:
+            return memory
+        points = torch.cat([block.points for block in memory.objective.blocks])
+        network = memory.network.refined(points, self.grids[stage] if self.grids else None)
+        assert network is not None
+        return replace(
+            memory,
+            network=network,
+            engine=None,
+            ended=None,
+            stage=stage,
+            updates=memory.updates + moved,
+        )
 
     def _refilled(self, setting: Setting, memory: Memory) -> Memory:
         """With new points, if it is time for them."""
@@ -250,6 +285,12 @@ class Trained(Method):
         )
         records = (*state.records, record)
         return replace(state, records=records, memory=replace(memory, snapshots=snapshots))
+
+
+def has_grids(setting: Setting, network: Network) -> bool:
+    """Whether a network can be refined."""
+    few = setting.placed(setting.problem.region.sample_interior(100, "sobol", 0))
+    return network.refined(few) is not None
 
 
 def units_of(network: Network) -> int:
