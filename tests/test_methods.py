@@ -246,6 +246,16 @@ def test_variable_projection_trains_a_network_without_places():
     assert error(LINE, state.network) < 1e-3
 
 
+def test_variable_projection_of_more_parameters_than_rows():
+    what = setting(LINE, network=MLPSpec(width=10, depth=2), sampling=Sampling(interior=20))
+    method = VariableProjection(iterations=3)
+    state = method.start(what, None)
+    before = loss(what, state)
+    state, _ = run(method, what, State(), None)
+    assert state.records[-1].parameters > 5 * state.records[-1].points
+    assert state.memory.losses[-1] < before
+
+
 # least squares
 
 
