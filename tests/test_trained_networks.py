@@ -134,6 +134,15 @@ def test_starting_weights_have_the_size_of_their_papers():
     assert siren == pytest.approx([1 / 3, math.sqrt(6 / 200) / 10], rel=0.02)
 
 
+def test_a_starting_network_is_neither_odd_nor_even_about_the_middle():
+    """An odd one has no gradient towards an even solution."""
+    network = MLPSpec().initial([-1.0, -1.0], [1.0, 1.0], 1, seeded(0))
+    points = uniform(seeded(1), 50, 2)
+    here, there = network(points).detach(), network(-points).detach()
+    for sign in (1, -1):
+        assert (here + sign * there).norm() > 0.05 * here.norm()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [({"width": 0}, "width"), ({"depth": 0}, "depth"), ({"start": "siren"}, "sin")],

@@ -2,7 +2,7 @@
 
 Everything is one nonlinear least-squares problem,
 
-    minimise  |W r(u, k)|^2 + |w (u - d)|^2 + |strength D^2 theta|^2
+    minimise  |W r(u, k)|^2 + |w (u - d)|^2 + |strength grad theta|^2
 
 over the output weights of u, the fields and the constants: the rows of the equation weigh far more
 than those of the measurements, so that u solves the equation and the measurements choose k. Levels
@@ -107,8 +107,8 @@ class Inverse(Method):
     """
 
     infers: ClassVar[bool] = True
-    data_weight: float = 0.01
-    forward_rtol: float = 1e-3
+    data_weight: float = 0.1
+    forward_rtol: float = 1e-4
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem

@@ -162,8 +162,11 @@ class _Table(torch.autograd.Function):
 
     @staticmethod
     def forward(h: Tensor, function: Function, order: int) -> tuple[Tensor, ...]:
-        # One that is asked for twice must be two: outputs of a function may not share memory.
-        return tuple(function(h, order))
+        found: list[Tensor] = []
+        for values in function(h, order):
+            # Each output has a gradient of its own, so one that comes twice must be two.
+            found.append(values.clone() if any(values is other for other in found) else values)
+        return tuple(found)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -1,11 +1,11 @@
 """B-splines on knots of their own for each coordinate, with all their derivatives.
 
     B_(i,0)(x) = 1 for t_i <= x < t_(i+1), else 0
-    B_(i,p)(x) = (x - t_i) / (t_(i+p) - t_i) B_(i,p-1) + (t_(i+p+1) - x) / (t_(i+p+1) - t_(i+1)) B_(i+1,p-1)
-    B_(i,p)'   = p / (t_(i+p) - t_i) B_(i,p-1) - p / (t_(i+p+1) - t_(i+1)) B_(i+1,p-1)
+    B_(i,p)(x) = (x - t_i) C_(i,p) + (t_(i+p+1) - x) C_(i+1,p)
+    B_(i,p)'   = p C_(i,p) - p C_(i+1,p),          C_(i,p) = B_(i,p-1) / (t_(i+p) - t_i)
 
 De Boor, A Practical Guide to Splines, Springer 2001, chapters IX and X.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
