@@ -23,7 +23,7 @@ from gmnm_pde.networks.base import LinearOutputNetwork, Network, combined
 from gmnm_pde.networks.products import FEW
 from gmnm_pde.problem import Problem
 
-Kind = Literal["equation", "condition", "integral", "data"]
+Kind = Literal["equation", "condition", "integral", "data", "smoothing"]
 Key = tuple[str, Orders]
 
 
@@ -175,7 +175,7 @@ def weight_rows(
     network: LinearOutputNetwork,
     known: Callable[[Orders], Tensor] | None = None,
 ) -> Tensor:
-    """Rows of d r / d(output weights), (rows, k * m), unknown by unknown.
+    """Rows of d r / d(output weights), (rows, p): those of ``network.flat_weights``.
 
     Arguments:
         known: derivatives of the features at the block's points, (n, k), if they were evaluated.
@@ -188,10 +188,13 @@ def weight_rows(
         with torch.no_grad():
             columns = network.weighted_features(block.points, weights)
     else:
-        size = network.output_weights.shape[0]
         columns = [
-            combined([(a, known(alpha)) for alpha, a in each.items()], block.points, size)
-            for each in weights
+            combined(
+                [(a, known(alpha)[:, network.own(j)]) for alpha, a in each.items()],
+                block.points,
+                len(network.output_weights[network.own(j)]),
+            )
+            for j, each in enumerate(weights)
         ]
     return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
 

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from gmnm_pde.errors import InputError
 from gmnm_pde.networks import (
     GMNM,
-    MLP,
     NETWORKS,
     GMNMSpec,
     LinearOutputNetwork,
@@ -29,7 +28,6 @@ from gmnm_pde.networks import (
     stored_name,
     stored_options,
 )
-from gmnm_pde.networks.activations import ACTIVATIONS
 
 Orders = tuple[int, ...]
 Make = Callable[[torch.Generator, torch.dtype], Network]
@@ -712,6 +710,15 @@ def test_options_that_a_network_has_not_are_an_error():
         rebuild("mlp", arrays, options={"widht": 3})
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_spec_starts_in_many_dimensions(name):
+    network = NETWORKS[name]().initial([0.0] * 100, [1.0] * 100, 1, seeded(0))
+    points = uniform(seeded(1), 3, 100).abs()
+    laplacian = [tuple(2 * (k == j) for k in range(100)) for j in range(2)]
+    found = network.derivatives(points, laplacian)
+    assert all(value.isfinite().all() and value.shape == (3, 1) for value in found.values())
+
+
 @pytest.mark.parametrize(("units", "shape"), [(64, (8, 8)), (63, (7, 8)), (1, (1, 1)), (6, (2, 3))])
 def test_a_lattice_has_no_more_units_than_asked_for(units, shape):
     network = GMNMSpec(units=units).initial([0.0, 0.0], [1.0, 2.0], 1, seeded(0))
@@ -719,74 +726,4 @@ def test_a_lattice_has_no_more_units_than_asked_for(units, shape):
     for axis, count in enumerate(sorted(shape, reverse=True)):
         places = network.mu.detach()[:, axis].unique()
         assert len(places) == count
-        assert places.mean() == 0.5 * (axis + 1)
-
-
-# the multilayer perceptron
-
-
-def mlp(generator: torch.Generator, dtype: torch.dtype, **options: object) -> MLP:
-    """A small one, every parameter moved off zero."""
-    spec = MLPSpec(**{"width": 4, "depth": 2, **options})
-    return shaken(spec.initial([-1.5, -1.0], [1.0, 2.0], 2, generator), generator).to(dtype)
-
-
-def shaken(network: Network, generator: torch.Generator) -> Network:
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.3 * uniform(generator, *parameter.shape))
-    return network
-
-
-MLP_CASES = {
-    "tanh": partial(mlp),
-    "sin": partial(mlp, activation="sin"),
-    "gelu": partial(mlp, activation="gelu", depth=1),
-    "silu": partial(mlp, activation="silu", depth=1),
-    "siren": partial(mlp, activation="sin", start="siren", omega=2.0),
-}
-
-
-class TestMLP(LinearOutputConformance):
-    @pytest.fixture(params=MLP_CASES.values(), ids=MLP_CASES)
-    def make(self, request):
-        return request.param
-
-
-@pytest.mark.parametrize("depth", [1, 3])
-def test_a_perceptron_as_printed(depth):
-    network = MLPSpec(width=5, depth=depth).initial([0.0, 0.0], [2.0, 4.0], 3, seeded(0))
-    points = torch.tensor([[0.5, 1.0], [2.0, 0.0]], dtype=torch.float64)
-    h = np.array([[-0.5, -0.5], [1.0, -1.0]])
-    for layer in network.inner.layers:
-        h = np.tanh(h @ layer.matrix.detach().numpy() + layer.shift.detach().numpy())
-    weights = network.output_weights.detach().numpy()
-    expected = h @ weights[:-1] + weights[-1]
-    np.testing.assert_allclose(network(points).detach().numpy(), expected, rtol=1e-14)
-
-
-def test_activations_are_those_of_torch():
-    x = torch.linspace(-4, 4, 50, dtype=torch.float64)
-    for name in ("gelu", "silu"):
-        expected = getattr(nn.functional, name)(x)
-        torch.testing.assert_close(ACTIVATIONS[name](x, 0)[0], expected, rtol=1e-13, atol=1e-14)
-
-
-def test_starting_weights_have_the_size_of_their_papers():
-    def largest(**options: object) -> list[float]:
-        inner = MLPSpec(width=200, depth=2, **options).initial([0] * 3, [1] * 3, 1, seeded(0)).inner
-        return [layer.matrix.abs().max().item() for layer in inner.layers]
-
-    assert largest() == pytest.approx([math.sqrt(6 / 203), math.sqrt(6 / 400)], rel=0.02)
-    siren = largest(activation="sin", start="siren", omega=10.0)
-    assert siren == pytest.approx([1 / 3, math.sqrt(6 / 200) / 10], rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [({"width": 0}, "width"), ({"depth": 0}, "depth"), ({"start": "siren"}, "sin")],
-)
-def test_options_that_make_no_perceptron_are_refused(options, says):
-    with pytest.raises(InputError, match=says) as caught:
-        MLPSpec(**options)
-    assert caught.value.mend
+        assert places.mean().item() == pytest.approx(0.5 * (axis + 1), rel=1e-14)

@@ -20,7 +20,7 @@ from gmnm_pde import __version__
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods import Record
-from gmnm_pde.networks import GMNM, NETWORKS, MLPSpec, Network
+from gmnm_pde.networks import GMNM, NETWORKS, KANSpec, MLPSpec, Network
 from gmnm_pde.problem import Problem, Reference, ReferenceValues
 from gmnm_pde.solution import ERROR_POINTS, Errors, Solution, measure
 
@@ -336,9 +336,12 @@ def test_every_network_is_rebuilt_with_its_options(tmp_path, network_name):
     assert torch.equal(again(POINTS), whole(POINTS))
 
 
-def test_options_are_not_the_defaults(tmp_path):
-    net = MLPSpec(3, 1, "sin").initial([0.0, 0.0], [1.0, 1.0], 2, torch.Generator())
-    whole = solution(network=net, network_name="mlp")
+@pytest.mark.parametrize(
+    ("name", "spec"), [("mlp", MLPSpec(3, 1, "sin")), ("kan", KANSpec((2, 3), grid_range=(-2, 1)))]
+)
+def test_options_are_not_the_defaults(tmp_path, name, spec):
+    net = spec.initial([0.0, 0.0], [1.0, 1.0], 2, torch.Generator())
+    whole = solution(network=net, network_name=name)
     again = gp.load(whole.save(tmp_path / "u"))
     assert again.network.spec == net.spec
     assert torch.equal(again(POINTS), whole(POINTS))

@@ -22,7 +22,7 @@ TRIALS = 25
 """Evaluations that a line search may take."""
 
 
-class _Halt(Exception):  # noqa: N818
+class _Halt(Exception):
     """Leaves the optimizer in the middle of a search."""
 
 

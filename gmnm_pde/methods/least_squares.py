@@ -161,7 +161,7 @@ class LeastSquares(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
-        placing(setting, "least_squares")
+        placing(setting, self.name)
         plan = self._rules.first(setting)
         enough_units(setting, self._rules.units(setting, plan))
         few = check_blocks(problem, self._rules.layout(setting, plan), CHECK_POINTS, setting.seed)
@@ -281,7 +281,7 @@ class LeastSquares(Method):
         problem, place = setting.problem, setting.placed
         layout = self._rules.layout(setting, memory.plan)
         centres = layout.centres()
-        spec = placing(setting, "least_squares")
+        spec = placing(setting, self.name)
         network = place(layout.network(spec, centres, len(problem.unknowns)))
         if not isinstance(network, LinearOutputNetwork):
             raise InputError(

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.methods.base import Setting
-from gmnm_pde.methods.training.base import Memory, Stretch, Trained, out_of_time
+from gmnm_pde.methods.training.base import Memory, Stretch, Trained
 from gmnm_pde.methods.training.parameters import copied, put, vector
 from gmnm_pde.methods.training.spectrum import Spectrum, decomposed, form_for
 
@@ -105,15 +105,12 @@ class GaussNewton(Trained):
     def advance(self, setting: Setting, memory: Memory, count: int) -> Stretch:
         engine: Engine = memory.engine or Engine()
         network = copied(memory.network)
-        r = memory.objective.residual(network, memory.weights)
+        r, J = memory.objective.linearised(network, memory.weights)
         loss = r.square().sum().item()
         if not math.isfinite(loss):
-            return Stretch(
-                network, math.nan, 1, trouble=memory.objective.not_finite(network)
-            )
+            return Stretch(network, math.nan, 1, trouble=memory.objective.not_finite(network))
         if loss == 0.0:
             return Stretch(network, loss, 1, engine, ended="the residual is zero")
-        J = memory.objective.jacobian(network, memory.weights)
         spectrum = decomposed(J, form_for(J, engine.damping, engine.largest))
         damping = FIRST * spectrum.largest if engine.damping is None else engine.damping
         start = vector(network)
@@ -154,7 +151,7 @@ class Model:
 
     def tried(self, damping: float) -> Trial:
         """The step of a damping."""
-        v = self.spectrum.step(self.spectrum.against(self.r), damping)
+        v = self.spectrum.step(self.r, damping)
         step = v + 0.5 * self._acceleration(v, damping) if self.accelerate else v
         loss = self.rows(step).square().sum().item()
         return Trial(loss if math.isfinite(loss) else math.inf, damping, step)
@@ -163,7 +160,7 @@ class Model:
         """a, zero where it is too long or not finite."""
         change = self.rows(PROBE * v) - self.r
         second = (2 / PROBE) * (change / PROBE - self.J @ v)
-        a = self.spectrum.step(self.spectrum.against(second), damping)
+        a = self.spectrum.step(second, damping)
         short = 2 * a.norm() <= LONG * v.norm()
         return a if bool(short) else torch.zeros_like(a)
 

@@ -33,8 +33,6 @@ from gmnm_pde.methods.weights import (
     damped,
     evaluate,
     fit_linear,
-    flat,
-    set_flat,
     unweighted_rms,
 )
 from gmnm_pde.networks import GMNM, GMNMSpec, Network
@@ -51,6 +49,10 @@ NEWTON_STEPS = 12
 
 TRIAL_STEPS = 3
 """The same where kinds of units are compared."""
+
+SAFETY = 5.0
+"""The estimate over the error that is expected: two draws of units have less in common than two
+grids, and the factor between residual and error varies more."""
 
 SETTLED = 1e-2
 """A Newton step that lowers the loss by a smaller part is the last."""
@@ -145,7 +147,9 @@ class RandomFeatures(Method):
         network, fit = self._level(setting, memory, memory.draw, blocks, previous)
         values = problem.completed(memory.probes, evaluate(network, memory.probes))
         missed = misfit(fit.checked, memory.check)
-        estimate = calibrated(problem.unknowns, missed, values, memory.values, memory.estimate)
+        estimate = calibrated(
+            problem.unknowns, missed, values, memory.values, memory.estimate, safety=SAFETY
+        )
         better = state.network is None or missed <= self._best_misfit(memory)
         record = _record(setting, state, memory, network, blocks, fit, estimate)
         return State(
@@ -295,9 +299,9 @@ def newton(
         previous: whose solution the first one is linearised around; zero if there is none.
         steps: most linear solves.
     """
-    set_flat(network, torch.zeros_like(flat(network)))
+    _put(network, torch.zeros_like(network.flat_weights))
     around: Network = network if previous is None else previous
-    loss, x = math.inf, flat(network)
+    loss, x = math.inf, network.flat_weights
     for _ in range(steps):
         system, checks = (
             assemble(problem, network, some, [at_network(problem, b, around) for b in some])
@@ -307,19 +311,23 @@ def newton(
         part, before = 1.0, loss
         for _ in range(8):
             trial = x + part * (target - x) if math.isfinite(loss) else target
-            set_flat(network, trial)
+            _put(network, trial)
             loss = _loss(problem, network, blocks)
             if loss < before:
                 break
             part *= 0.5
         if not loss < before:
-            set_flat(network, x)
+            _put(network, x)
             break
         x, around = trial, network
         if math.isfinite(before) and loss > (1 - SETTLED) * before:
             break
     rows = tuple(residual_rows(block, at_network(problem, block, network)) for block in check)
     return Fit(loss, rows)
+
+
+def _put(network: GMNM, x: Tensor) -> None:
+    network.set_output_weights(network.unflattened(x))
 
 
 def _loss(problem: Problem, network: Network, blocks: Sequence[Block]) -> float:

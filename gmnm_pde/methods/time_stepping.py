@@ -127,7 +127,7 @@ class TimeStepping(Method):
                 "the method time_stepping needs a problem with time.",
                 mend="Use least_squares, or `auto`, which chooses.",
             )
-        if not isinstance(placing(setting, "time_stepping"), GMNMSpec):
+        if not isinstance(placing(setting, self.name), GMNMSpec):
             raise InputError(
                 "the method time_stepping needs the network gmnm, and "
                 f"{spec_name(setting.network)} is not.",
@@ -141,7 +141,7 @@ class TimeStepping(Method):
         memory: Memory = state.memory
         began, plan = setting.elapsed, self._plan(setting, memory)
         try:
-            spec = placing(setting, "time_stepping")
+            spec = placing(setting, self.name)
             journey = March(setting.problem, memory.shape, spec, plan, memory.first).run()
         except TooManyUnits as error:
             reason = (

@@ -35,11 +35,6 @@ def cos(x: Tensor, order: int) -> list[Tensor]:
     return [(c, -s, -c, s)[r % 4] for r in range(order + 1)]
 
 
-def exp(x: Tensor, order: int) -> list[Tensor]:
-    """Its own derivative."""
-    return [torch.exp(x)] * (order + 1)
-
-
 def gauss(x: Tensor, order: int) -> list[Tensor]:
     """exp(-x^2 / 2); derivatives (-1)^r He_r(x) exp(-x^2 / 2)."""
     values = [torch.exp(-0.5 * x.square())]

@@ -63,6 +63,17 @@ class Network(nn.Module, ABC):
         rows = [torch.einsum("nm,nmp->np", weights[a], jacobians[a]) for a in jacobians]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
+    def refined(self, points: Tensor, grid: int | None = None) -> Network | None:
+        """A network for about the same function whose grids follow points (n, d).
+
+        Arguments:
+            grid: intervals of the grids, as many as before if not given.
+
+        Returns:
+            None if the network has no grids.
+        """
+        return None
+
 
 def weighted_in_reverse(
     network: Network, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
@@ -130,6 +141,26 @@ class LinearOutputNetwork(Network):
     def inner_parameters(self) -> tuple[str, ...]:
         """Names of the parameters that the features depend on."""
 
+    def own(self, output: int) -> slice:
+        """The features that an output is a combination of: all, if nothing else is said."""
+        return slice(None)
+
+    @property
+    def flat_weights(self) -> Tensor:
+        """The output weights, output by output, of its own features only; a copy, (p,)."""
+        weights = self.output_weights.detach()
+        return torch.cat([weights[self.own(j), j] for j in range(self.n_outputs)])
+
+    def unflattened(self, flat: Tensor) -> Tensor:
+        """Output weights (k, m) from :attr:`flat_weights`."""
+        weights = flat.new_zeros(self.output_weights.shape)
+        start = 0
+        for j in range(self.n_outputs):
+            column = weights[self.own(j), j]
+            column.copy_(flat[start : start + len(column)])
+            start += len(column)
+        return weights
+
     def forward(self, points: Tensor) -> Tensor:
         return self.features(points) @ self.output_weights
 
@@ -142,17 +173,16 @@ class LinearOutputNetwork(Network):
     def weighted_features(
         self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
     ) -> list[Tensor]:
-        """sum over alpha of weights_alpha D^alpha of every feature, (n, k), for each of several
-        operators.
+        """For each output, sum over alpha of weights_alpha D^alpha of its own features, (n, k).
 
         Arguments:
-            weights: of each operator, by derivative, at every point (n,).
+            weights: of each output, by derivative, at every point (n,).
         """
         known = self.feature_derivatives(points, {alpha for each in weights for alpha in each})
-        size = self.output_weights.shape[0]
+        sizes = [len(self.output_weights[self.own(j)]) for j in range(len(weights))]
         return [
-            combined([(a, known[alpha]) for alpha, a in each.items()], points, size)
-            for each in weights
+            combined([(a, known[alpha][:, self.own(j)]) for alpha, a in each.items()], points, k)
+            for j, (each, k) in enumerate(zip(weights, sizes, strict=True))
         ]
 
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:

@@ -52,9 +52,13 @@ class BoxedNetwork(LinearOutputNetwork):
 
     def feature_jet(self, points: Tensor, orders: Collection[Orders]) -> Jet:
         """Features at points (..., d) of the box, (..., k), with their derivatives."""
+        return self.hidden(self.scaled(points, orders)).with_constant()
+
+    def scaled(self, points: Tensor, orders: Collection[Orders]) -> Jet:
+        """Points (..., d) of the box as points of [-1, 1]^d."""
         rate = 2 / (self.upper - self.lower)
         x = Jet.of_coordinates(points - 0.5 * (self.lower + self.upper), orders)
-        return self.hidden(x.each(lambda part: part * rate)).with_constant()
+        return x.each(lambda part: part * rate)
 
     def features(self, points: Tensor) -> Tensor:
         return self.feature_jet(points, ()).value

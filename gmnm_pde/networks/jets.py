@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from math import comb, prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,10 @@ from torch import Tensor
 from gmnm_pde.fields import Orders
 
 Function = Callable[[Tensor, int], Sequence[Tensor]]
-"""(h, K) -> s(h), s'(h), ..., s^(K)(h). Each has the shape of h, or that and one more axis."""
+"""(h, K) -> s(h), s'(h), ..., s^(K)(h). Each has the shape of h, or that and one more axis.
+
+It may not contain anything that is trained: s^(r + 1) is all there is to the derivative of s^(r).
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Jet:
 
     Arguments:
         orders: every alpha that is followed, lower ones first, none missing below another.
-        parts: D^alpha for each of them, all of the same shape; one that is absent is zero.
+        parts: D^alpha for each of them; one that is absent is zero, one that does not change from
+            point to point may have fewer axes.
     """
 
     orders: tuple[Orders, ...]
@@ -50,7 +55,7 @@ class Jet:
         for axis in range(d):
             alpha = tuple(int(k == axis) for k in range(d))
             if alpha in followed:
-                parts[alpha] = units[axis].expand_as(points)
+                parts[alpha] = units[axis]
         return cls(followed, parts)
 
     @property
@@ -66,7 +71,7 @@ class Jet:
     def part(self, alpha: Orders) -> Tensor:
         """D^alpha."""
         found = self.parts.get(alpha)
-        return torch.zeros_like(self.value) if found is None else found
+        return torch.zeros_like(self.value) if found is None else found.expand_as(self.value)
 
     def each(self, operation: Callable[[Tensor], Tensor]) -> Jet:
         """A linear operation on every derivative."""
@@ -74,15 +79,13 @@ class Jet:
 
     def linear(self, matrix: Tensor, shift: Tensor | None = None) -> Jet:
         """h A + a along the last axis."""
-        product = torch.stack(tuple(self.parts.values())) @ matrix
+        product = torch.stack([self.part(alpha) for alpha in self.parts]) @ matrix
         parts = dict(zip(self.parts, product.unbind(0), strict=True))
         return Jet(self.orders, parts) if shift is None else Jet(self.orders, parts).plus(shift)
 
     def plus(self, constant: Tensor) -> Jet:
         """h + a."""
-        shape = torch.broadcast_shapes(self.value.shape, constant.shape)
-        parts = {alpha: part.expand(shape) for alpha, part in self.parts.items()}
-        return Jet(self.orders, {**parts, self.zero: self.value + constant})
+        return Jet(self.orders, {**self.parts, self.zero: self.value + constant})
 
     def times(self, other: Jet) -> Jet:
         """The product, entry by entry."""
@@ -100,7 +103,7 @@ class Jet:
     def apply(self, function: Function) -> Jet:
         """s(h), entry by entry; a function with values along one more axis adds it at the end."""
         top = max(sum(alpha) for alpha in self.orders)
-        derivatives = function(self.value, top)
+        derivatives = _Table.apply(self.value, function, top)
         added = derivatives[0].ndim - self.value.ndim
         inner = {
             alpha: part[..., None] if added else part
@@ -115,9 +118,8 @@ class Jet:
             if (r, alpha) not in known:
                 terms = []
                 axis = next(k for k, order in enumerate(alpha) if order)
-                lower = tuple(order - (k == axis) for k, order in enumerate(alpha))
-                for beta, rest, count in splits(lower):
-                    change = inner.get(tuple(n + (k == axis) for k, n in enumerate(rest)))
+                for beta, rest, count in splits(_lowered(alpha, axis)):
+                    change = inner.get(_raised(rest, axis))
                     factor = outer(r + 1, beta) if change is not None else None
                     if factor is not None and change is not None:
                         terms.append(_scaled(count, factor * change))
@@ -127,16 +129,76 @@ class Jet:
         parts = {alpha: outer(0, alpha) for alpha in self.orders}
         return Jet(self.orders, {alpha: part for alpha, part in parts.items() if part is not None})
 
+    def exp(self) -> Jet:
+        """exp(h), entry by entry: :meth:`apply` where all derivatives of s are the same."""
+        parts = {self.zero: torch.exp(self.value)}
+        for alpha in self.orders[1:]:
+            axis = next(k for k, order in enumerate(alpha) if order)
+            terms = []
+            for beta, rest, count in splits(_lowered(alpha, axis)):
+                change = self.parts.get(_raised(rest, axis))
+                if change is not None and beta in parts:
+                    terms.append(_scaled(count, parts[beta] * change))
+            if terms:
+                parts[alpha] = _sum(terms)
+        return Jet(self.orders, parts)
+
     def with_constant(self) -> Jet:
         """One more entry at the end of the last axis, which is one."""
         zeros = torch.zeros_like(self.value[..., :1])
         return Jet(
             self.orders,
             {
-                alpha: torch.cat([part, zeros + 1 if alpha == self.zero else zeros], dim=-1)
-                for alpha, part in self.parts.items()
+                alpha: torch.cat(
+                    [self.part(alpha), zeros + 1 if alpha == self.zero else zeros], dim=-1
+                )
+                for alpha in self.parts
             },
         )
+
+
+class _Table(torch.autograd.Function):
+    """s(h) ... s^(K)(h) for a :data:`Function`, whose own operations are not recorded."""
+
+    @staticmethod
+    def forward(h: Tensor, function: Function, order: int) -> tuple[Tensor, ...]:
+        found: list[Tensor] = []
+        for values in function(h, order):
+            # Each output has a gradient of its own, so one that comes twice must be two.
+            found.append(values.clone() if any(values is other for other in found) else values)
+        return tuple(found)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        h, ctx.function, ctx.order = inputs
+        ctx.save_for_backward(h)
+        ctx.save_for_forward(h)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None, None]:
+        (h,) = ctx.saved_tensors
+        top = max((r for r, g in enumerate(gradients) if g is not None), default=-1)
+        if top < 0:
+            return None, None, None
+        higher = _Table.apply(h, ctx.function, top + 1)[1:]
+        terms = [g * s for g, s in zip(gradients, higher, strict=False) if g is not None]
+        total = _sum(terms)
+        return (total.sum(-1) if total.ndim > h.ndim else total), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, ...]:
+        (h,) = ctx.saved_tensors
+        higher = _Table.apply(h, ctx.function, ctx.order + 1)[1:]
+        tangent = tangent[..., None] if higher[0].ndim > h.ndim else tangent
+        return tuple(s * tangent for s in higher)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int, None, None], h: Tensor, function: Function, order: int
+    ) -> tuple[tuple[Tensor, ...], int]:
+        # It takes any leading axes.
+        return _Table.apply(h.movedim(in_dims[0], 0), function, order), 0
 
 
 def joined_along_last(jets: Sequence[Jet]) -> Jet:
@@ -164,6 +226,14 @@ def splits(alpha: Orders) -> tuple[tuple[Orders, Orders, int], ...]:
         )
         for beta in product(*(range(n + 1) for n in alpha))
     )
+
+
+def _raised(alpha: Orders, axis: int) -> Orders:
+    return tuple(order + (k == axis) for k, order in enumerate(alpha))
+
+
+def _lowered(alpha: Orders, axis: int) -> Orders:
+    return tuple(order - (k == axis) for k, order in enumerate(alpha))
 
 
 def _scaled(count: int, value: Tensor) -> Tensor:

@@ -115,11 +115,11 @@ class Perceptron(nn.Module):
             if start == "siren":
                 bound = 1 / before if index == 0 else sqrt(6 / before) / omega
                 matrix = uniform(generator, (before, width), bound)
-                shift = uniform(generator, (width,), 1 / sqrt(before))
             else:
                 matrix = glorot(generator, before, width)
-                shift = torch.zeros(width, dtype=torch.float64)
-            layers.append(Dense(matrix, shift))
+            # Without shifts a network of tanh is odd, and a solution that is even about the middle
+            # of the box has no gradient in its output weights.
+            layers.append(Dense(matrix, uniform(generator, (width,), 1 / sqrt(before))))
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Jet) -> Jet:

@@ -128,9 +128,12 @@ def lattice(lower: Sequence[float], upper: Sequence[float], units: int) -> tuple
         if prod(more) > units:
             break
         counts = more
-    axes = [
-        torch.linspace(float(a), float(b), n, dtype=torch.float64) if n > 1 else (a + b)[None] / 2
-        for a, b, n in zip(low, high, counts, strict=True)
+    # Digits of a running number: torch has no mesh grid of more than 64 coordinates.
+    running = torch.arange(prod(counts))
+    digits = [running // prod(counts[k + 1 :]) % n for k, n in enumerate(counts)]
+    places = [
+        digit.double() / (n - 1) if n > 1 else digit.double() + 0.5
+        for digit, n in zip(digits, counts, strict=True)
     ]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, d)
-    return points, (high - low) / torch.tensor([max(1, n - 1) for n in counts]).double()
+    steps = torch.tensor([max(1, n - 1) for n in counts], dtype=torch.float64)
+    return low + (high - low) * torch.stack(places, 1), (high - low) / steps

@@ -10,12 +10,18 @@ import math
 import time
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+import torch
+
+from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.training.begin import begin, training_blocks
+from gmnm_pde.methods.training.causal import causal, check_causal
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied
+from gmnm_pde.methods.training.refilling import REFILLS
+from gmnm_pde.methods.training.refilling.apply import refilled
 from gmnm_pde.methods.training.watch import Snapshot, Watch
 from gmnm_pde.networks import LinearOutputNetwork, Network
 
@@ -39,6 +45,9 @@ class Memory:
         failures: stretches in succession whose loss was not finite.
         trouble: what was not finite in the last of them.
         ended: why no further stretch is worth it.
+        refills: how often points were chosen anew.
+        stage: which of the grids the network has.
+        updates: how often its grids were moved.
     """
 
     objective: Objective
@@ -53,6 +62,9 @@ class Memory:
     failures: int = 0
     trouble: str | None = None
     ended: str | None = None
+    refills: int = 0
+    stage: int = -1
+    updates: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ class Stretch:
         engine: for the next stretch.
         trouble: what was not finite, in words.
         ended: why there is nothing more to gain.
+        weights: where the stretch changed them.
     """
 
     network: Network
@@ -74,6 +87,7 @@ class Stretch:
     engine: Any = None
     trouble: str | None = None
     ended: str | None = None
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -85,16 +99,49 @@ class Trained(Method):
         condition_weight: rows of conditions, integrals and data over those of the equations.
         cells: rows are divided by the size that the residual has for unknowns that vary over a box
             divided by this.
+        points: fixed | random | rad | rar_d | r3, how points of the equations are chosen anew
+            (:mod:`gmnm_pde.methods.training.refilling`).
+        points_every: iterations from one choice to the next.
+        causal: how strictly earlier times come first (:mod:`gmnm_pde.methods.training.causal`);
+            0 for all times alike.
+        grids: intervals of a network that has grids (kan), one after the other; each gets the same
+            share of the iterations.
+        grid_updates: so many of the first stretches begin with grids that follow the points.
     """
 
     iterations: int = 1000
     condition_weight: float = 1.0
-    cells: float = 8.0
+    cells: float = 4.0
+    points: Literal["fixed", "random", "rad", "rar_d", "r3"] = "fixed"
+    points_every: int = 500
+    causal: float = 0.0
+    grids: tuple[int, ...] = ()
+    grid_updates: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "condition_weight", "cells", "points_every"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}.", mend="Give a number above 0.")
+        if self.causal < 0:
+            raise InputError(f"causal is {self.causal:g}.", mend="Give 0 or more.")
 
     @abstractmethod
     def advance(self, setting: Setting, memory: Memory, count: int) -> Stretch:
         """``count`` iterations from ``memory.network``, which is left as it is; fewer if the time
         is over."""
+
+    def weighed(self, memory: Memory) -> Memory:
+        """With causal weights for the next stretch, if they are asked for."""
+        if not self.causal:
+            return memory
+        with torch.no_grad():
+            rows = memory.objective.rows(memory.network)
+        weights = causal(memory.objective, rows, memory.weights, self.causal)
+        return replace(memory, weights=weights)
+
+    def retargeted(self, engine: Any) -> Any:
+        """The engine after points were chosen anew: what it knew of the loss may not hold."""
+        return None
 
     def retreat(self, engine: Any) -> Any:
         """The engine with a smaller step, after a loss that was not finite."""
@@ -113,7 +160,15 @@ class Trained(Method):
         return next((name for name, kind in METHODS.items() if kind is type(self)), "own")
 
     def start(self, setting: Setting, network: Network | None) -> State:
+        if self.causal:
+            check_causal(setting.problem, self.name)
         started = begin(setting, network, self.name)
+        if (self.grids or self.grid_updates) and not has_grids(setting, started):
+            raise InputError(
+                f"the method {self.name} is asked to refine grids, and the network "
+                f"{type(started).__name__} has none.",
+                mend="Leave out `grids` and `grid_updates`, or take the network kan.",
+            )
         blocks = training_blocks(setting, setting.sampling, self.condition_weight, self.cells)
         watch = Watch(setting, self.condition_weight, self.cells)
         objective = Objective(setting.problem, blocks)
@@ -130,9 +185,9 @@ class Trained(Method):
         return State(network=started, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
-        memory: Memory = state.memory
+        memory = self._refilled(setting, self._regridded(state.memory))
         count = min(self.stretch, self.iterations - memory.iterations)
-        found = self.advance(setting, memory, max(count, 1))
+        found = self.advance(setting, self.weighed(memory), max(count, 1))
         if not math.isfinite(found.loss):
             return replace(state, memory=self._failed(memory, found))
         memory = replace(
@@ -141,6 +196,7 @@ class Trained(Method):
             iterations=memory.iterations + found.iterations,
             losses=(*memory.losses, found.loss),
             engine=found.engine,
+            weights=found.weights or memory.weights,
             failures=0,
             ended=found.ended,
         )
@@ -157,7 +213,7 @@ class Trained(Method):
             return Outcome(
                 "failed", f"{memory.trouble}, also with the step made smaller {FAILURES} times"
             )
-        if memory.ended is not None:
+        if memory.ended is not None and memory.stage >= len(self.grids) - 1:
             status: Status = "converged" if setting.rtol is None else "stopped"
             return Outcome(status, memory.ended)
         if memory.iterations >= self.iterations:
@@ -165,6 +221,36 @@ class Trained(Method):
         if out_of_time(setting):
             return Outcome("stopped", f"the time limit of {setting.time_limit:.0f} s")
         return None
+
+    def _regridded(self, memory: Memory) -> Memory:
+        """With a finer network if it is time for one, or with grids that follow the points."""
+        due = memory.iterations * len(self.grids) // self.iterations
+        further = memory.stage + (memory.ended is not None)
+        stage = min(max(due, further), len(self.grids) - 1)
+        moved = memory.updates < self.grid_updates
+        if stage == memory.stage and not moved:
+            return memory
+        points = torch.cat([block.points for block in memory.objective.blocks])
+        network = memory.network.refined(points, self.grids[stage] if self.grids else None)
+        assert network is not None
+        return replace(
+            memory,
+            network=network,
+            engine=None,
+            ended=None,
+            stage=stage,
+            updates=memory.updates + moved,
+        )
+
+    def _refilled(self, setting: Setting, memory: Memory) -> Memory:
+        """With new points, if it is time for them."""
+        due = memory.iterations // self.points_every
+        if self.points == "fixed" or due <= memory.refills:
+            return memory
+        rule = REFILLS[self.points]
+        objective = refilled(setting, memory.objective, memory.network, rule, memory.iterations)
+        engine = self.retargeted(memory.engine)
+        return replace(memory, objective=objective, engine=engine, refills=due)
 
     def _failed(self, memory: Memory, found: Stretch) -> Memory:
         """Back to where the stretch began, with a smaller step."""
@@ -184,9 +270,7 @@ class Trained(Method):
             memory = replace(memory, least=seen.misfit)
             # Of a network that is better than one with an estimate, that holds until there is one.
             known = dict(seen.relative) or state.estimated_error
-            state = replace(
-                state, network=copied(memory.network), estimated_error=known
-            )
+            state = replace(state, network=copied(memory.network), estimated_error=known)
         worst = max(seen.relative.values(), default=math.inf)
         record = Record(
             step=len(state.records) + 1,
@@ -201,6 +285,12 @@ class Trained(Method):
         )
         records = (*state.records, record)
         return replace(state, records=records, memory=replace(memory, snapshots=snapshots))
+
+
+def has_grids(setting: Setting, network: Network) -> bool:
+    """Whether a network can be refined."""
+    few = setting.placed(setting.problem.region.sample_interior(100, "sobol", 0))
+    return network.refined(few) is not None
 
 
 def units_of(network: Network) -> int:

@@ -5,31 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from gmnm_pde.assembly import Block
 from gmnm_pde.collocation import data_blocks, scattered
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.training.parameters import copied, trained
-from gmnm_pde.networks import Network, joined
+from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem, Sampling
 from gmnm_pde.weighting import Expected
 
 CHECKED = 1000
 """Points inside, never trained on, at which the residual is measured."""
-
-
-def initial(setting: Setting) -> Network:
-    """A network with random parameters, one a piece of the problem."""
-    problem = setting.problem
-    generator = torch.Generator().manual_seed(setting.seed)
-    count = len(problem.unknowns)
-    parts = [
-        setting.network.initial(piece.lower, piece.upper, count, generator)
-        for piece in problem.pieces
-    ]
-    return joined(parts, problem.pieces)
 
 
 def begin(setting: Setting, network: Network | None, method: str) -> Network:
@@ -41,7 +27,7 @@ def begin(setting: Setting, network: Network | None, method: str) -> Network:
     Raises:
         InputError: the network has no parameters that can be trained.
     """
-    started = setting.placed(copied(initial(setting) if network is None else network))
+    started = setting.placed(copied(setting.initial() if network is None else network))
     if not trained(started):
         raise InputError(
             f"the method {method} trains parameters, and the network {type(started).__name__} that "

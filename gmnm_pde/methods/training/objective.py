@@ -2,23 +2,27 @@
 
     L(theta) = sum_b  lambda_b  mean_i  m_bi r_bi(theta)^2
 
-for blocks b (an equation, a condition, an integral, data) with rows r_b, as M. Raissi, P. Perdikaris
-and G. E. Karniadakis (J. Comput. Phys. 378, 2019) put it. The same rows, each times
+for blocks b (an equation, a condition, an integral, data) with rows r_b, as M. Raissi, P.
+Perdikaris and G. E. Karniadakis (J. Comput. Phys. 378, 2019) put it. The same rows, each times
 sqrt(lambda_b m_bi / n_b), are what Gauss-Newton methods see: their squares add up to L.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_network, parameter_rows, touched_orders
+from gmnm_pde.assembly import (
+    Block,
+    linearise,
+    parameter_rows,
+    residual_rows,
+    touched_orders,
+)
 from gmnm_pde.fields import Orders
-from gmnm_pde.methods.training.derivatives import derivatives
 from gmnm_pde.methods.training.parameters import gradient, trained
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem
@@ -43,7 +47,7 @@ class Weights:
         return cls(example.new_ones(len(blocks)), (None,) * len(blocks))
 
     def of_row(self, index: int, rows: Tensor) -> Tensor:
-        """What each row of a block is multiplied by, (rows,), so that squares add up to the loss."""
+        """What each row of a block is multiplied by, (rows,), for squares that add up to L."""
         inner = self.rows[index]
         factor = self.terms[index] / len(rows)
         return (factor if inner is None else factor * inner).sqrt().expand(len(rows))
@@ -72,22 +76,25 @@ class Objective:
 
     def rows(self, network: Network) -> tuple[Tensor, ...]:
         """The residual of each block, (rows,), with a graph to the parameters."""
-        found = [
-            derivatives(network, points, orders)
-            for points, orders in zip(self._sites, self._orders, strict=True)
-        ]
+        known = self._known(network)
         return tuple(
-            self._rows_of(block, found[site])
+            self._rows_of(block, known[site])
             for block, site in zip(self.blocks, self._site, strict=True)
         )
 
-    def _rows_of(self, block: Block, known: dict[Orders, Tensor]) -> Tensor:
+    def _known(self, network: Network) -> list[dict[Orders, Tensor]]:
+        """Derivatives of the network at each set of points."""
+        return [
+            network.derivatives(points, orders)
+            for points, orders in zip(self._sites, self._orders, strict=True)
+        ]
+
+    def _lookup(self, known: dict[Orders, Tensor]) -> Callable[[str, Orders], Tensor]:
         names = self.problem.unknowns
-        jet = self.problem.jet(
-            block.points,
-            lambda name, alpha: known[alpha][:, names.index(name)],
-            block.normals,
-        )
+        return lambda name, alpha: known[alpha][:, names.index(name)]
+
+    def _rows_of(self, block: Block, known: dict[Orders, Tensor]) -> Tensor:
+        jet = self.problem.jet(block.points, self._lookup(known), block.normals)
         return block.combine(block.residual(jet)) - block.offset
 
     def terms(self, rows: Sequence[Tensor], weights: Weights) -> Tensor:
@@ -100,11 +107,16 @@ class Objective:
 
     def loss(self, network: Network, weights: Weights) -> Tensor:
         """L, a scalar with a graph."""
-        return (weights.terms * self.terms(self.rows(network), weights)).sum()
+        return self.combined(self.rows(network), weights)
+
+    def combined(self, rows: Sequence[Tensor], weights: Weights) -> Tensor:
+        """L from the residual of each block."""
+        return (weights.terms * self.terms(rows, weights)).sum()
 
     def value(self, network: Network, weights: Weights) -> float:
         """L."""
-        return self.loss(network, weights).item()
+        with torch.no_grad():
+            return self.loss(network, weights).item()
 
     def value_and_gradient(self, network: Network, weights: Weights) -> tuple[float, Tensor]:
         """L and dL/dtheta, (p,)."""
@@ -113,24 +125,39 @@ class Objective:
 
     def residual(self, network: Network, weights: Weights) -> Tensor:
         """All rows, weighted so that their squares add up to L, (rows,)."""
-        parts = [
-            weights.of_row(i, rows) * rows.detach() for i, rows in enumerate(self.rows(network))
-        ]
+        with torch.no_grad():
+            parts = [weights.of_row(i, r) * r for i, r in enumerate(self.rows(network))]
         return torch.cat(parts)
 
-    def jacobian(self, network: Network, weights: Weights) -> Tensor:
-        """d residual/d theta, (rows, p)."""
+    def linearised(self, network: Network, weights: Weights) -> tuple[Tensor, Tensor]:
+        """:meth:`residual` (rows,) and its Jacobian d residual/d theta (rows, p)."""
+        parts = self._linearised(network)
+        factors = [weights.of_row(i, r) for i, (r, _) in enumerate(parts)]
+        residuals = [factor * r for factor, (r, _) in zip(factors, parts, strict=True)]
+        jacobians = [factor[:, None] * J for factor, (_, J) in zip(factors, parts, strict=True)]
+        return torch.cat(residuals), torch.cat(jacobians)
+
+    def jacobians(self, network: Network) -> list[Tensor]:
+        """d(residual of each block)/d theta, (rows, p), without lambda and m."""
+        return [J for _, J in self._linearised(network)]
+
+    def _linearised(self, network: Network) -> list[tuple[Tensor, Tensor]]:
+        """The residual of each block and its Jacobian."""
         names = list(trained(network))
-        parts = []
-        for i, block in enumerate(self.blocks):
-            lin = at_network(self.problem, block, network)
+        with torch.no_grad():
+            known = self._known(network)
+        found = []
+        for block, site in zip(self.blocks, self._site, strict=True):
+            lin = linearise(self.problem, block, self._lookup(known[site]))
             rows = parameter_rows(self.problem, block, lin, network, names)
-            parts.append(weights.of_row(i, rows)[:, None] * rows)
-        return torch.cat(parts)
+            found.append((residual_rows(block, lin), rows))
+        return found
 
     def not_finite(self, network: Network) -> str:
         """Which block is not finite and where, in words."""
-        for block, rows in zip(self.blocks, self.rows(network), strict=True):
+        with torch.no_grad():
+            found = self.rows(network)
+        for block, rows in zip(self.blocks, found, strict=True):
             bad = torch.nonzero(~rows.isfinite())
             if len(bad):
                 where = ""
@@ -146,8 +173,3 @@ class Objective:
                 return site
         self._sites.append(points)
         return len(self._sites) - 1
-
-
-def finite(loss: float) -> bool:
-    """Whether a loss is a number."""
-    return math.isfinite(loss)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from gmnm_pde.estimate import Estimate, calibrated, held_back, misfit
@@ -62,7 +63,8 @@ class Watch:
         self, network: Network, snapshots: tuple[Snapshot, ...]
     ) -> tuple[Seen, tuple[Snapshot, ...]]:
         """The network as it is, and what to remember."""
-        rows = [row.detach() for row in self.objective.rows(network)]
+        with torch.no_grad():
+            rows = self.objective.rows(network)
         now = misfit(rows, self.blocks)
         values = evaluate(network, self.probes)
         values = self.setting.problem.completed(self.probes, values)
@@ -80,7 +82,7 @@ class Watch:
     def _estimated(
         self, now: float, values: Tensor, snapshots: tuple[Snapshot, ...]
     ) -> dict[str, float]:
-        """The largest that two earlier networks tell, so that one by chance close is not believed."""
+        """The larger that two earlier networks tell: one may be close by chance."""
         unknowns = self.setting.problem.unknowns
         if not self.setting.problem.equations:
             return dict(held_back(unknowns, now, values).relative)
@@ -92,4 +94,3 @@ class Watch:
                 relative[name] = max(error, relative.get(name, 0.0))
         known = len(earlier) > 1 and all(map(math.isfinite, relative.values()))
         return relative if known else {}
-
