@@ -99,8 +99,10 @@ class Solution:
             parts = [self.network(part) for part in self._parts(points)]
         return self._like(torch.cat(parts), points)
 
-    def derivative(self, points: Points, letters: str, unknown: str | None = None) -> Points:
-        """A derivative, ``"xx"`` for u_xx, at points (n, d), (n,).
+    def derivative(
+        self, points: Points, letters: str | Sequence[str], unknown: str | None = None
+    ) -> Points:
+        """A derivative, ``"xx"`` for u_xx or ``("x1", "x1")``, at points (n, d), (n,).
 
         Raises:
             InputError: a letter that is no coordinate, or an unknown there is not.

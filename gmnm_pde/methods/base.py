@@ -102,7 +102,10 @@ def placing(setting: Setting, method: str) -> PlacedSpec:
 @dataclass(frozen=True)
 class Record:
     """One line of the history: the state after a step. Errors are relative L2, None if unknown;
-    those of inferred constants are standard errors."""
+    those of inferred constants are standard errors.
+
+    ``loss`` is what a training method minimises, with its own weights; it is no error.
+    """
 
     step: int
     units: int
@@ -112,6 +115,7 @@ class Record:
     boundary_rms: float
     estimated_error: float | None
     seconds: float
+    loss: float | None = None
     inferred: Mapping[str, float] = field(default_factory=dict)
     standard_error: Mapping[str, float] = field(default_factory=dict)
 
