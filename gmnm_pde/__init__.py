@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference, Spectral, Table
+    from gmnm_pde.references import Exact, FiniteDifference, FiniteElement, Spectral, Table
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -65,6 +65,7 @@ __all__ = [
     "Equation",
     "Exact",
     "FiniteDifference",
+    "FiniteElement",
     "GmnmError",
     "Initial",
     "InputError",
@@ -126,7 +127,7 @@ _HOMES = {
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference", "Spectral", "Table"),
+    "references": ("Exact", "FiniteDifference", "FiniteElement", "Spectral", "Table"),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

@@ -220,12 +220,20 @@ class Spectral(Strict):
     points: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
+class FiniteElement(Strict):
+    """A finite-element reference of a ``degree`` on a mesh that is refined so many times."""
+
+    degree: int | None = None
+    refine: int | None = None
+
+
 class Reference(Strict):
     """What the solution is compared with."""
 
     exact: dict[str, Expression] | None = None
     finite_difference: FiniteDifference | None = None
     spectral: Spectral | None = None
+    finite_element: FiniteElement | None = None
     file: Text | None = None
     own_error: Annotated[Any, BeforeValidator(sizes)] = None
 
@@ -236,8 +244,8 @@ class Reference(Strict):
         if len(given) != 1:
             raise ValueError(
                 "expected one reference, `exact: {u: ...}`, `finite_difference: {points: 201}`, "
-                "`spectral: {points: 64}` or `file: reference.csv`"
-                + (f", not {' and '.join(given)}." if given else ".")
+                "`spectral: {points: 64}`, `finite_element: {degree: 4, refine: 5}` or "
+                "`file: reference.csv`" + (f", not {' and '.join(given)}." if given else ".")
             )
         if "own_error" in self.model_fields_set and given != ["file"]:
             raise ValueError("`own_error` belongs to `file`; other references find out their own.")

@@ -17,7 +17,6 @@ LATER: Mapping[tuple[str, str], str] = {
     ("", "infer"): "unknown parameters are",
     ("domain", "mesh"): "meshes are",
     ("domain", "surface"): "surfaces are",
-    ("reference", "finite_element"): "the finite-element reference is",
 }
 """Keys of the format that a later version reads, by the section they stand in."""
 
