@@ -171,6 +171,39 @@ def test_an_interval():
     assert (fine < own).all()
 
 
+def test_conditions_at_the_points_that_end_an_interval():
+    problem = Problem(
+        "x", "u", gp.Interval(1, 2), [lambda u, x: x**2 * u.xx - 2 * u],
+        [gp.Condition((1.0,), lambda u: u - 1), gp.Condition((2.0,), lambda u: u.x - 4)],
+    )  # fmt: skip
+    where = torch.linspace(1, 2, 50, dtype=torch.float64)[:, None]
+    found = gp.FiniteElement(degree=2, refine=3).evaluate(problem, where)
+    assert torch.allclose(found.values, where**2, atol=1e-12)
+
+
+@pytest.mark.parametrize("degree", [2, 3])
+def test_an_imported_mesh(degree):
+    coarse, _ = measured(shipped("poisson-mesh"), degree, 1)
+    fine, own = measured(shipped("poisson-mesh"), degree, 2)
+    assert np.log2(coarse / fine).min() > degree + 0.5
+    assert fine.max() < 1e-6
+    assert (fine < own).all()
+
+
+def test_tetrahedra():
+    coarse, _ = measured(shipped("poisson-3d"), 3, 1)
+    fine, own = measured(shipped("poisson-3d"), 3, 2)
+    assert np.log2(coarse / fine).min() > 3.3
+    assert (fine < own).all()
+
+
+@pytest.mark.slow
+def test_an_imported_mesh_in_space():
+    fine, own = measured(shipped("poisson-mesh-3d"), 2, 1)
+    assert fine.max() < 1e-4
+    assert (fine < own).all()
+
+
 def test_the_coefficient_may_depend_on_the_unknown():
     problem = gp.manufactured(
         Problem(
@@ -236,7 +269,13 @@ REFUSED = {
         "first ones only",
     ),
     "interface": (lambda: shipped("interface"), "cannot do the condition"),
-    "box": (lambda: shipped("poisson-3d"), "plane domains and intervals"),
+    "ball": (
+        lambda: Problem(
+            "xyz", "u", gp.Ball((0, 0, 0), 1), [lambda u: u.xx + u.yy + u.zz],
+            [gp.Dirichlet("boundary")],
+        ),
+        "a domain that comes from a mesh",
+    ),
     "quasilinear": (
         lambda: Problem(
             "xy", "u", SQUARE, [lambda u: (1 + u.x**2) * u.xx + u.yy], [gp.Dirichlet("boundary")]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +52,7 @@ class Curve:
 def outline(problem: Problem) -> list[Curve]:
     """All of the boundary, cut where conditions begin or end."""
     held = {
-        number: [cell for part in parts_of(problem, condition) for cell in _cells(part)]
+        number: [cell for part in _parts(problem, condition) for cell in _cells(part)]
         for number, condition in boundary_conditions(problem)
     }
     curves: list[Curve] = []
@@ -77,18 +76,25 @@ def boundary_conditions(problem: Problem) -> list[tuple[int, Condition]]:
     return [
         (number, condition)
         for number, condition in enumerate(problem.conditions)
-        if isinstance(condition, Condition) and isinstance(_names(condition)[0], str)
+        if isinstance(condition, Condition) and (names_of(condition) or at_end(problem, condition))
     ]
 
 
-def parts_of(problem: Problem, condition: Condition) -> tuple[Part, ...]:
-    """Where on the boundary a condition holds."""
-    names = [str(name) for name in _names(condition)]
-    return problem.domain.boundary_parts(names, where_of(condition, problem))
+def at_end(problem: Problem, condition: Condition) -> bool:
+    """Whether a condition at a point is at an end of an interval."""
+    domain = problem.domain
+    return domain.dimension == 1 and condition.at in ((domain.lower[0],), (domain.upper[0],))
 
 
-def _names(condition: Condition) -> Sequence[Any]:
-    return (condition.at,) if isinstance(condition.at, str) else condition.at
+def _parts(problem: Problem, condition: Condition) -> tuple[Part, ...]:
+    return problem.domain.boundary_parts(names_of(condition), where_of(condition, problem))
+
+
+def names_of(condition: Condition) -> tuple[str, ...]:
+    """The parts of the boundary that a condition names, none if it is at a point."""
+    if isinstance(condition.at, str):
+        return (condition.at,)
+    return tuple(name for name in condition.at if isinstance(name, str))
 
 
 def _cells(part: Part) -> list[tuple[Pieces, int, float, float, float]]:

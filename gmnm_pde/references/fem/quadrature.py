@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from gmnm_pde.errors import InputError
+from gmnm_pde.extras import extra
 from gmnm_pde.references.stencils import Array
 
 
@@ -16,13 +16,7 @@ def need_skfem() -> None:
     Raises:
         InputError: it is not.
     """
-    try:
-        import skfem  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "the finite-element reference needs scikit-fem, which is not installed.",
-            mend='Install the extra: pip install "gmnm-pde[fem]".',
-        ) from None
+    extra("skfem", "fem", "finite elements")
 
 
 @cache
