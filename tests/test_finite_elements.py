@@ -101,7 +101,7 @@ def test_a_mesh_fills_its_domain(domain):
     sides = mesh.vertices[mesh.cells]
     edges = np.linalg.norm(sides - np.roll(sides, 1, axis=1), axis=2)
     cross = np.linalg.det(sides[:, 1:] - sides[:, :1])
-    assert (2 * math.sqrt(3) * np.abs(cross) / (edges**2).sum(axis=1)).min() > 0.15
+    assert (2 * math.sqrt(3) * np.abs(cross) / (edges**2).sum(axis=1)).min() > 0.1
 
 
 @pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
@@ -126,12 +126,10 @@ BOUNDS = {
     ("poisson-disk", 4): 6e-8,
     ("variable-diffusion", 1): 2e-2,
     ("variable-diffusion", 4): 3e-7,
-    ("nonlinear-poisson", 2): 1e-3,
-    ("nonlinear-poisson", 4): 1e-6,
+    ("nonlinear-poisson", 3): 3e-5,
     ("robin", 3): 2e-6,
     ("elasticity", 1): 6e-3,
     ("elasticity", 2): 3e-5,
-    ("elasticity", 3): 3e-7,
 }
 """Errors at refine 4 that must not be reached."""
 
@@ -181,13 +179,14 @@ def test_conditions_at_the_points_that_end_an_interval():
     assert torch.allclose(found.values, where**2, atol=1e-12)
 
 
-@pytest.mark.parametrize("degree", [2, 3])
-def test_an_imported_mesh(degree):
-    coarse, _ = measured(shipped("poisson-mesh"), degree, 1)
-    fine, own = measured(shipped("poisson-mesh"), degree, 2)
-    assert np.log2(coarse / fine).min() > degree + 0.5
-    assert fine.max() < 1e-6
+def test_an_imported_mesh():
+    coarse, _ = measured(shipped("poisson-mesh"), 1, 1)
+    fine, own = measured(shipped("poisson-mesh"), 1, 2)
+    assert np.log2(coarse / fine).min() > 1.5
     assert (fine < own).all()
+    cubic, own = measured(shipped("poisson-mesh"), 3, 1)
+    assert cubic.max() < 1e-7
+    assert (cubic < own).all()
 
 
 def test_tetrahedra():
@@ -350,3 +349,25 @@ def test_it_is_solved_once_for_each_problem():
     assert reference.solve(problem)[0] is reference.solve(problem)[0]
     other = replace(problem, name="other")
     assert reference.solve(other)[0] is not reference.solve(problem)[0]
+
+
+# ------------------------------------------------------------------------ against the solver
+
+
+@pytest.mark.slow
+def test_two_methods_agree_where_no_formula_is_known():
+    solution = gp.solve(shipped("diffusion-hole"), rtol=1e-6)
+    assert solution.errors.reference == "finite_element"
+    own = solution.errors.own_error["u"]
+    assert own < 1e-7
+    assert solution.errors.relative_l2["u"] < 1e-6
+
+
+@pytest.mark.slow
+def test_a_plate_with_a_hole_reaches_kirsch():
+    problem = shipped("plate-with-hole")
+    true, own = measured(problem, 4, 4)
+    assert (true < 5e-6).all()
+    assert (true < own).all()
+    solution = gp.solve(problem)
+    assert max(solution.errors.relative_l2.values()) < 1e-5

@@ -25,6 +25,9 @@ COARSE = 1 / 8
 SMALLEST = 1e-3
 """Of the neighbourhood of a corner, before its triangles are split towards it."""
 
+SPARSE = 0.9
+"""A source is left out where others ask for a size that is larger by less than this."""
+
 PROBES = 65
 TOGETHER = 4_000_000
 
@@ -81,9 +84,21 @@ def sizes_of(problem: Problem, curves: Sequence[Curve], largest: float, degree: 
     found = [_of_curve(curve) for curve in curves] + [_of_gaps(curves)]
     places = np.concatenate([place for place, _ in found])
     lengths = finer * np.concatenate([length for _, length in found])
-    keep = lengths < largest
+    keep = _needed(places, lengths, largest)
     corners = _corners(problem, curves, extent, degree)
     return Sizes(largest, places[keep], lengths[keep], corners)
+
+
+def _needed(places: Array, lengths: Array, largest: float) -> list[int]:
+    """The sources that ask for clearly less than smaller ones beside them."""
+    kept: list[int] = []
+    for i in np.argsort(lengths).tolist():
+        if lengths[i] >= largest:
+            break
+        gaps = np.linalg.norm(places[kept] - places[i], axis=1)
+        if not kept or lengths[i] < SPARSE * (lengths[kept] + GROWTH * gaps).min():
+            kept.append(i)
+    return kept
 
 
 def _of_curve(curve: Curve) -> tuple[Array, Array]:
@@ -103,7 +118,7 @@ def _of_gaps(curves: Sequence[Curve]) -> tuple[Array, Array]:
     total = sum(curve.length for curve in curves)
     points, normals = [], []
     for curve in curves:
-        count = 4 + math.ceil(800 * curve.length / total)
+        count = 4 + math.ceil(500 * curve.length / total)
         shares = (np.arange(count) + 0.5) / count
         found = curve.at(curve.first + shares * (curve.last - curve.first))
         points.append(found[0])
