@@ -125,7 +125,7 @@ def _numbers(
             else _number(cell, name, path, line)
             for name, cell in zip(header, row, strict=True)
         ]
-        if _unmeasured(header, coordinates, values):
+        if len(header) > len(coordinates) and _unmeasured(header, coordinates, values):
             raise InputError(
                 "nothing was measured in this row.",
                 mend="Give a value, or remove the row.",
