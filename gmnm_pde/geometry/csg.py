@@ -244,6 +244,17 @@ class Difference(Combined):
         first, *holes = (operand.signed_distance(points) for operand in self.operands)
         return torch.stack([first, *(-hole for hole in holes)]).amax(0)
 
+    @cached_property
+    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+        first, *rest = self.operands
+        slack = 1e-9 * math.dist(*self.outer)
+        inside = [
+            hole
+            for hole in rest
+            if float(first.signed_distance(hole.sample_boundary(64).points).max()) < -slack
+        ]
+        return (*first.holes, *((hole.lower, hole.upper) for hole in inside))
+
     @property
     def _boundary_function(self) -> PointMap | None:
         """The first operand's, times 1 - 1 / |(x - c) / r|^2 for each hole that is round."""

@@ -85,6 +85,11 @@ class Domain(ABC):
         return {}
 
     @property
+    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+        """The bounding box of each hole: its lower and its upper corner."""
+        return ()
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of how it was understood."""
         return ()

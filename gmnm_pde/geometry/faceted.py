@@ -55,6 +55,13 @@ class Faceted(Domain):
         (whole,) = self.parts
         return {name: (_rows(whole, rows),) for name, rows in self.shell.groups.items()}
 
+    @cached_property
+    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+        return tuple(
+            (tuple(corners.min((0, 1)).tolist()), tuple(corners.max((0, 1)).tolist()))
+            for corners in self.shell.cavities
+        )
+
     def signed_distance(self, points: Tensor) -> Tensor:
         distance = self._nearest.signed_distance(_numpy(points))
         return torch.from_numpy(distance).to(points)

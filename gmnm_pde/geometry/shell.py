@@ -155,6 +155,19 @@ class Shell:
         return connected_components(graph, directed=False)[1][self.facets[:, 0]]
 
 
+    @property
+    def cavities(self) -> list[Array]:
+        """The facets, (k, d, d), of each closed piece that has the domain around it."""
+        found = []
+        for number in range(int(self.components.max()) + 1):
+            rows = self.components == number
+            corners = self.corners[rows]
+            middles = corners.mean(1) - corners.mean((0, 1))
+            if float((middles * self.areas[rows]).sum()) < 0.0:
+                found.append(corners)
+        return found
+
+
 def closed_shell(
     vertices: Array, facets: Indices, groups: dict[str, Indices] | None = None
 ) -> Shell:
