@@ -18,6 +18,7 @@ from gmnm_pde.problem import Problem
 from gmnm_pde.references.fem.lagrange import Lagrange
 from gmnm_pde.references.fem.locate import Locator
 from gmnm_pde.references.fem.mesh import outward, place
+from gmnm_pde.references.fem.meshes import mesh_of
 from gmnm_pde.references.fem.plane import mesh_plane
 from gmnm_pde.references.fem.quadrature import on_cells, on_side
 
@@ -333,7 +334,13 @@ def test_options():
         gp.FiniteElement(refine=0)
 
 
-def test_pressure_needs_a_degree_below(monkeypatch):
+@pytest.mark.parametrize("name", ["poisson", "poisson-mesh", "poisson-3d"])
+def test_a_mesh_that_is_too_large_is_refused_before_it_is_solved_on(name):
+    with pytest.raises(InputError, match="smaller `refine`"):
+        mesh_of(shipped(name), 4, 9, coarser=False)
+
+
+def test_pressure_needs_a_degree_below():
     with pytest.raises(InputError, match="'p'.*one degree below"):
         gp.FiniteElement(degree=1, refine=2).evaluate(shipped("stokes"), torch.zeros(1, 2))
 

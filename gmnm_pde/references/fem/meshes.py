@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from gmnm_pde.references.stencils import Array
 
 USUAL = {1: 6, 2: 5, 3: 3}
 USUAL_IMPORTED = 1
-MOST_CELLS = 400_000
+
+MOST_NUMBERS = {1: 400_000, 2: 400_000, 3: 150_000}
+"""What a solution takes about a minute and a few GB for, by dimension."""
 
 
 def mesh_of(problem: Problem, degree: int, refine: int | None, *, coarser: bool) -> Mesh:
@@ -34,12 +37,14 @@ def mesh_of(problem: Problem, degree: int, refine: int | None, *, coarser: bool)
     usual = USUAL_IMPORTED if imported else USUAL.get(dimension, 0)
     level = (usual if refine is None else refine) - coarser
     if isinstance(domain, MeshDomain):
-        return _simplices(problem, *_divided(domain, level))
+        return _simplices(problem, *_divided(problem, domain, level, degree))
     extent = max(b - a for a, b in zip(domain.lower, domain.upper, strict=True))
     if dimension == 2:
-        return mesh_plane(problem, extent / 2**level, degree)
+        mesh = mesh_plane(problem, extent / 2**level, degree)
+        _check_count(problem, len(mesh.cells), degree)
+        return mesh
     if domain.fills_box and dimension in (1, 3):
-        return _simplices(problem, *_box(problem, extent / 2**level))
+        return _simplices(problem, *_box(problem, extent / 2**level, degree))
     raise InputError(
         "the finite-element reference makes meshes of plane domains, intervals and boxes; in space "
         "it needs a domain that comes from a mesh.",
@@ -68,7 +73,7 @@ def _simplices(problem: Problem, vertices: Array, cells: Indices) -> Mesh:
     return straight(vertices, cells, Facets(owner, local, tuple(map(tuple, held))))
 
 
-def _box(problem: Problem, size: float) -> tuple[Array, Indices]:
+def _box(problem: Problem, size: float, degree: int) -> tuple[Array, Indices]:
     """An interval in equal cells, or the bricks of a box in tetrahedra."""
     import skfem
 
@@ -78,12 +83,14 @@ def _box(problem: Problem, size: float) -> tuple[Array, Indices]:
     if len(lines) == 1:
         mesh: Any = skfem.MeshLine(lines[0])
     else:
-        _check_count(6 * int(np.prod([len(line) - 1 for line in lines])))
+        _check_count(problem, 6 * math.prod(len(line) - 1 for line in lines), degree)
         mesh = skfem.MeshTet.init_tensor(*lines)
     return np.asarray(mesh.p.T), np.asarray(mesh.t.T, np.intp)
 
 
-def _divided(domain: MeshDomain, times: int) -> tuple[Array, Indices]:
+def _divided(
+    problem: Problem, domain: MeshDomain, times: int, degree: int
+) -> tuple[Array, Indices]:
     """The cells of a file, each divided in 4 or 8 so many times.
 
     Raises:
@@ -104,7 +111,7 @@ def _divided(domain: MeshDomain, times: int) -> tuple[Array, Indices]:
             mend="Make the mesh of tetrahedra.",
         )
     cells = np.sort(np.concatenate(found), axis=1)
-    _check_count(len(cells) * 2 ** (domain.dimension * times))
+    _check_count(problem, len(cells) * 2 ** (domain.dimension * times), degree)
     used, cells = np.unique(cells, return_inverse=True)
     cells = cells.reshape(-1, domain.dimension + 1)
     kind = skfem.MeshTri if domain.dimension == 2 else skfem.MeshTet
@@ -112,10 +119,13 @@ def _divided(domain: MeshDomain, times: int) -> tuple[Array, Indices]:
     return np.asarray(mesh.p.T), np.asarray(mesh.t.T, np.intp)
 
 
-def _check_count(count: int) -> None:
-    if count > MOST_CELLS:
+def _check_count(problem: Problem, cells: int, degree: int) -> None:
+    """Refuse more than can be solved, by the nodes that each cell brings on average."""
+    d = problem.domain.dimension
+    count = len(problem.unknowns) * cells * degree**d // math.factorial(d)
+    if count > MOST_NUMBERS[d]:
         raise InputError(
-            f"the mesh of the finite elements would have {count:,} cells, more than "
-            f"{MOST_CELLS:,}.",
-            mend=f"Give a smaller `refine`. {MEND}",
+            f"finite elements of degree {degree} on {cells:,} cells have about {count:,} unknowns, "
+            f"more than {MOST_NUMBERS[d]:,}.",
+            mend=f"Give a smaller `refine` or a lower `degree`. {MEND}",
         )

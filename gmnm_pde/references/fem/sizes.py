@@ -25,6 +25,10 @@ COARSE = 1 / 8
 SMALLEST = 1e-3
 """Of the neighbourhood of a corner, before its triangles are split towards it."""
 
+FINEST = 1e-5
+"""The same of the domain: Delaunay's triangulation goes by squares of distances, which rounding
+blurs below 1e-8 of it."""
+
 SPARSE = 0.9
 """A source is left out where others ask for a size that is larger by less than this."""
 
@@ -36,13 +40,15 @@ TOGETHER = 4_000_000
 class Corner:
     """A place towards which triangles become smaller.
 
-    Around it the solution is like r^power, and sizes like (r / reach)^(1 - grading).
+    Around it the solution is like r^power, and sizes like (r / reach)^(1 - grading), not below
+    ``least``.
     """
 
     point: tuple[float, ...]
     reach: float
     power: float
     grading: float
+    least: float
 
     @property
     def singular(self) -> bool:
@@ -71,7 +77,7 @@ class Sizes:
         for corner in self.corners:
             share = np.linalg.norm(points - np.array(corner.point), axis=1) / corner.reach
             graded = np.maximum(share, 1e-300) ** (1.0 - corner.grading)
-            graded = np.maximum(graded * min(self.largest, corner.reach), SMALLEST * corner.reach)
+            graded = np.maximum(graded * min(self.largest, corner.reach), corner.least)
             found = np.where(share < 1.0, np.minimum(found, graded), found)
         return found
 
@@ -154,5 +160,6 @@ def _corners(
         reach = min(0.25 * extent, 0.4 * float(gaps[gaps > 1e-6 * extent].min()))
         grading = power / (degree + 1)
         if grading < 1.0:
-            corners.append(Corner(at, reach, power, grading))
+            least = max(SMALLEST * reach, FINEST * extent)
+            corners.append(Corner(at, reach, power, grading, least))
     return tuple(corners)
