@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gmnm_pde import __version__
 from gmnm_pde.config import ProblemFile, dump, load_problem, problem_text, recipe_data
+from gmnm_pde.config.files import companions, copies
 from gmnm_pde.errors import InputError
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution
@@ -128,8 +129,12 @@ def write_inputs(folder: RunFolder, file: ProblemFile, recipe: Recipe) -> None:
     if file.is_code:
         _copy(file.path, folder.path / "problem.py")
     else:
-        names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
-        _write(folder.path / "problem.yaml", problem_text(file, *names))
+        names = copies(file.source)
+        for place, path in file.files.items():
+            _copy(path, folder.path / names[place])
+            for other in companions(path):
+                _copy(other, folder.path / other.name)
+        _write(folder.path / "problem.yaml", problem_text(file, names))
     try:
         _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
     except InputError:
@@ -147,19 +152,6 @@ def _remove(path: Path) -> None:
         part.unlink()
     if not any(path.iterdir()):
         path.rmdir()
-
-
-def _read_by(file: ProblemFile) -> list[tuple[Path | None, str]]:
-    return [(file.data_file, "data"), (file.reference_file, "reference")]
-
-
-def _beside(folder: RunFolder, path: Path | None, stem: str) -> str | None:
-    """Copies a file that the problem reads; its name in the folder."""
-    if path is None:
-        return None
-    name = f"{stem}{path.suffix}"
-    _copy(path, folder.path / name)
-    return name
 
 
 def _copy(path: Path, target: Path) -> None:

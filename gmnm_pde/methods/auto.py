@@ -18,8 +18,8 @@ from gmnm_pde.problem import Interface, Problem
 @dataclass(frozen=True)
 class Auto(Method):
     """``inverse`` or ``inverse_in_time`` where something is to be inferred; in up to three
-    dimensions of space ``time_stepping`` for an evolution problem and ``least_squares`` for any other, in more
-    ``random_features`` for both.
+    dimensions of space ``time_stepping`` for an evolution problem and ``least_squares`` for any
+    other, in more ``random_features`` for both.
 
     Problems with time and interfaces are solved in space and time at once, by least squares.
     """
