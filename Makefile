@@ -9,11 +9,12 @@ INSTALLED := $(VENV)/.installed
 # One thread a process: the matrices of the tests are small, and threads only contend.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help solve test check format clean
+.PHONY: help solve test validate check format clean
 
 help:
 	@echo "make solve   solve Poisson's equation; pictures and numbers go to runs/"
-	@echo "make test    lint, types and tests"
+	@echo "make test    lint, types, tests and a few measured cases"
+	@echo "make validate  every figure of validation/, about an hour"
 	@echo "make check   lint and types only"
 	@echo "make format  put the code into its standard format"
 	@echo "make clean   remove .venv and caches"
@@ -36,6 +37,10 @@ check: $(INSTALLED)
 
 test: check
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2
+	$(BIN)/python validation/run.py quick
+
+validate: $(INSTALLED)
+	$(BIN)/gmnm-pde validate
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -73,6 +73,7 @@ class Solution:
         seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
         findings: constants that were inferred, with standard errors; see also ``inferred``.
         notes: what a person should know.
+        checkpoint: what going on with the solve takes beside the network, as plain values.
     """
 
     network: Network
@@ -92,6 +93,7 @@ class Solution:
     errors: Errors | None = None
     findings: Findings = field(default_factory=Findings)
     notes: tuple[str, ...] = ()
+    checkpoint: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
@@ -235,6 +237,7 @@ class Solution:
             "seed": self.seed,
             "findings": asdict(self.findings),
             "notes": self.notes,
+            "checkpoint": dict(self.checkpoint),
         }
         arrays = {
             f"network.{key}": value.detach().cpu().numpy()

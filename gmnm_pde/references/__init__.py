@@ -1,4 +1,4 @@
-"""References that a solution is compared with; never seen by a solver."""
+"""What a solution is compared with: nothing here is ever seen by a solver."""
 
 from gmnm_pde.references.exact import Exact, exact_values
 from gmnm_pde.references.finite_difference import FiniteDifference
