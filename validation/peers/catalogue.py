@@ -39,54 +39,38 @@ _NO_FEM = {
 }
 
 
-def _fem(name: str, label: str, problems: tuple[str, ...]) -> Entry:
-    absent = {"poisson-disk": "no recipe: quadrilaterals with curved sides stop at degree 2"}
-    missing = {key: text for key, text in absent.items() if key not in problems}
-    return Entry(name, f"scikit-fem, {label}", "scikit_fem", "classical", problems, missing)
-
-
+_NO_CURVED = {"poisson-disk": "no recipe: its quadrilaterals with curved sides stop at degree 2"}
 _SQUARES = tuple(name for name in ELLIPTIC if PROBLEMS[name].shape == "square")
+
+
+def _fem(
+    name: str, label: str, problems: tuple[str, ...], absent: Mapping[str, str] | None = None
+) -> Entry:
+    return Entry(name, f"scikit-fem, {label}", "scikit_fem", "classical", problems, absent or {})
+
 
 ENTRIES = (
     Entry("gmnm", "gmnm", "gmnm", "ours", NETWORKS),
-    Entry("deepxde", "DeepXDE, its example", "deepxde", "network", NETWORKS),
-    Entry(
-        "deepxde-64",
-        "DeepXDE, hard conditions, float64",
-        "deepxde",
-        "network",
-        NETWORKS,
-    ),
+    Entry("deepxde", "DeepXDE, its examples", "deepxde", "network", NETWORKS),
+    Entry("deepxde-64", "DeepXDE, hard conditions, float64", "deepxde", "network", NETWORKS),
     Entry("pina", "PINA, hard conditions, L-BFGS", "pina", "network", NETWORKS),
     Entry(
         "pykan",
-        "pykan, its example",
+        "pykan, its examples",
         "pykan",
         "network",
         ("poisson", "poisson-kan", "fit"),
         {"burgers": "no recipe: its documentation has no equation in time"},
     ),
     Entry("pykan-10", "pykan, width 10, float64", "pykan", "network", (*ELLIPTIC, "fit")),
-    Entry(
-        "scimba",
-        "Scimba, energy natural gradient",
-        "scimba",
-        "network",
-        NETWORKS,
-    ),
+    Entry("scimba", "Scimba, energy natural gradient", "scimba", "network", NETWORKS),
     _fem("fem-2", "triangles of degree 2", ELLIPTIC),
-    Entry(
-        "fem-4",
-        "scikit-fem, triangles of degree 4",
-        "scikit_fem",
-        "classical",
-        ELLIPTIC,
-        _NO_FEM,
-    ),
-    _fem("fem-6", "quadrilaterals of degree 6", _SQUARES),
-    _fem("fem-8", "quadrilaterals of degree 8", _SQUARES),
+    _fem("fem-4", "triangles of degree 4", ELLIPTIC, _NO_FEM),
+    _fem("fem-6", "quadrilaterals of degree 6", _SQUARES, _NO_CURVED),
+    _fem("fem-8", "quadrilaterals of degree 8", _SQUARES, _NO_CURVED),
     Entry("spectral", "Chebyshev or Fourier, numpy", "spectral", "classical", NETWORKS),
 )
+"""All of them; where several of a peer have no recipe, one of them says so."""
 
 
 def choose(patterns: Sequence[str]) -> tuple[Entry, ...]:

@@ -27,7 +27,7 @@ REPEATS = 5
 
 
 def solve(problem: PeerProblem, variant: str, meter: Meter) -> None:
-    """Larger and larger, until the next would go over a tenth of the budget."""
+    """Larger and larger, until the budget is spent."""
     sizes, method = _method(problem)
     meter.start()
     for size in sizes:
@@ -37,7 +37,7 @@ def solve(problem: PeerProblem, variant: str, meter: Meter) -> None:
             predict, numbers = method(problem, size)
             times.append(time.perf_counter() - began)
         meter.point(statistics.median(times), predict, numbers)
-        if 4 * statistics.median(times) > 0.1 * meter.budget:
+        if meter.seconds > meter.budget:
             break
 
 
