@@ -15,6 +15,8 @@ from gmnm_pde.catalog import names
 from gmnm_pde.config import load_problem
 from validation import classical, measure, runner
 from validation.cases import Case, CommandCase, Suite, exponent, load_suite
+from validation.peers.results import Results
+from validation.peers.rows import Row
 from validation.table import table
 from validation.worker import errors_at_ends
 
@@ -382,3 +384,21 @@ def test_the_table_says_what_was_measured_and_what_was_missed(suite: Suite) -> N
     assert any("quadrilaterals of degree 8: scikit-fem is not installed" in line for line in lines)
     assert lines[-1] == "- convection-diffusion: error 1.0e-06 is over 1e-07"
     assert "A CPU, 1 of 2 cores, - GB" in "\n".join(lines)
+
+
+def test_the_peers_are_the_last_part_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    monkeypatch.setattr(runner, "TABLE", tmp_path / "TABLE.md")
+    (tmp_path / "issue-figures.json").write_text(json.dumps(TABLED))
+    runner.write_table()
+    assert "Other solvers" not in (tmp_path / "TABLE.md").read_text()
+    row = Row("poisson", "pina", "missing", 9.0, "not installed")
+    Results({"machine": TABLED["machine"], "commit": None, "threads": 1}, (row,)).write(
+        tmp_path / "peers.json"
+    )
+    runner.write_table()
+    text = (tmp_path / "TABLE.md").read_text()
+    assert text.index("## Linear problems") < text.index("## Other solvers")
+    assert "| not installed |" in text

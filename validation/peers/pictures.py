@@ -24,6 +24,7 @@ NETWORK_COLOURS = {
     "pykan": "#b8860b",
     "pykan-10": "#e0b040",
     "scimba": "#6a4c93",
+    "scimba-ssb": "#b79ad6",
 }
 CLASSICAL_MARKERS = {"fem-2": "v", "fem-4": "^", "fem-6": "s", "fem-8": "D", "spectral": "x"}
 GREY = "#8a8f98"
