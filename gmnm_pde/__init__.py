@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Rectangle,
         Union,
     )
+    from gmnm_pde.inferred import CoefficientField, Constant
     from gmnm_pde.manufacture import manufactured
     from gmnm_pde.methods import LeastSquares
     from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, NetworkSpec
@@ -56,7 +57,9 @@ __all__ = [
     "GMNM",
     "Ball",
     "Box",
+    "CoefficientField",
     "Condition",
+    "Constant",
     "Data",
     "Difference",
     "Dirichlet",
@@ -108,6 +111,7 @@ _HOMES = {
         "Rectangle",
         "Union",
     ),
+    "inferred": ("CoefficientField", "Constant"),
     "manufacture": ("manufactured",),
     "methods": ("LeastSquares",),
     "networks": ("GMNM", "LinearOutputNetwork", "Network", "NetworkSpec"),

@@ -22,7 +22,7 @@ from gmnm_pde.fields import Orders, Residual
 from gmnm_pde.networks.base import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem
 
-Kind = Literal["equation", "condition", "integral", "data"]
+Kind = Literal["equation", "condition", "integral", "data", "smoothing"]
 Key = tuple[str, Orders]
 
 
@@ -162,7 +162,7 @@ def weight_rows(
     network: LinearOutputNetwork,
     known: Callable[[Orders], Tensor] | None = None,
 ) -> Tensor:
-    """Rows of d r / d(output weights), (rows, k * m), unknown by unknown.
+    """Rows of d r / d(output weights), (rows, p): those of ``network.flat_weights``.
 
     Arguments:
         known: derivatives of the features at the block's points, (n, k), if they were evaluated.
@@ -172,20 +172,22 @@ def weight_rows(
         with torch.no_grad():
             known = network.feature_derivatives(block.points, orders).__getitem__
     columns = []
-    for name in problem.unknowns:
+    for j, name in enumerate(problem.unknowns):
+        own = network.own(j)
         terms = [
-            (a, known(alpha)) for (other, alpha), a in lin.coefficients.items() if other == name
+            (a, known(alpha)[:, own])
+            for (other, alpha), a in lin.coefficients.items()
+            if other == name
         ]
-        columns.append(_combination(terms, block, network))
+        width = len(network.output_weights[own])
+        columns.append(_combination(terms, block, width))
     return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
 
 
-def _combination(
-    terms: Sequence[tuple[Tensor, Tensor]], block: Block, network: LinearOutputNetwork
-) -> Tensor:
-    """sum_alpha a_alpha D_alpha, (n, k)."""
+def _combination(terms: Sequence[tuple[Tensor, Tensor]], block: Block, width: int) -> Tensor:
+    """sum_alpha a_alpha D_alpha, (n, width)."""
     if not terms:
-        return block.points.new_zeros(block.points.shape[0], network.output_weights.shape[0])
+        return block.points.new_zeros(block.points.shape[0], width)
     total = terms[0][0][:, None] * terms[0][1]
     for a, feature in terms[1:]:
         total.addcmul_(a[:, None], feature)

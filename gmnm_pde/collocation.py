@@ -132,7 +132,13 @@ def data_blocks(problem: Problem, *, held_back: bool) -> list[Block]:
     order = torch.randperm(len(problem.data.points), generator=torch.Generator().manual_seed(0))
     chosen = order[::5] if held_back else order[torch.arange(len(order)) % 5 != 0]
     points, values = problem.data.points[chosen], problem.data.values[chosen]
-    return [data_block(name, points, values[:, j]) for j, name in enumerate(problem.unknowns)]
+    blocks = [data_block(name, points, values[:, j]) for j, name in enumerate(problem.unknowns)]
+    return [block for block in blocks if len(block.points)]
+
+
+def data_label(name: str) -> str:
+    """The label of the measurements of an unknown."""
+    return f"data of {name}"
 
 
 def data_block(name: str, points: Tensor, values: Tensor) -> Block:
@@ -142,7 +148,7 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
     zero = (0,) * points.shape[1]
     return Block(
         "data",
-        f"data of {name}",
+        data_label(name),
         lambda jet: jet.derivative(name, zero) - values[: len(jet.points)].to(jet.points),
         points,
         torch.ones_like(values),

@@ -27,14 +27,15 @@ Residual = Callable[["Jet"], Tensor]
 """A pointwise residual: a jet at n points -> (n,)."""
 
 
-class Substitution(Protocol):
-    """Unknowns u in terms of others, v, of the same names:
-    D^alpha u = first + sum_beta c_beta D^beta v."""
+Values = Callable[[str, Orders], Tensor]
+"""(unknown, orders) -> (n,): derivatives of unknowns at some points."""
 
-    def terms(
-        self, unknown: str, points: Tensor, orders: Orders
-    ) -> tuple[Tensor, Mapping[Orders, Tensor]]:
-        """``first`` and the c_beta at points (n, d), each (n,)."""
+
+class Substitution(Protocol):
+    """Unknowns u as functions of others, v, of the same names."""
+
+    def derivative(self, inner: Values, unknown: str, points: Tensor, orders: Orders) -> Tensor:
+        """D^orders u at points (n, d) from the derivatives of v there, (n,)."""
 
 
 class Jet:
@@ -57,7 +58,7 @@ class Jet:
         coordinates: Sequence[str],
         unknowns: Sequence[str],
         points: Tensor,
-        values: Callable[[str, Orders], Tensor],
+        values: Values,
         normals: Tensor | None = None,
         substitution: Substitution | None = None,
     ) -> None:
@@ -73,16 +74,17 @@ class Jet:
     def derivative(self, unknown: str, orders: Orders) -> Tensor:
         """D^orders of an unknown, (n,)."""
         if self._substitution is None:
-            return self._leaf(unknown, orders)
+            return self.leaf(unknown, orders)
         key = (unknown, orders)
         if key not in self._substituted:
-            total, factors = self._substitution.terms(unknown, self.points, orders)
-            for beta, factor in factors.items():
-                total = total + factor * self._leaf(unknown, beta)
-            self._substituted[key] = total
+            self._substituted[key] = self._substitution.derivative(
+                self.leaf, unknown, self.points, orders
+            )
         return self._substituted[key]
 
-    def _leaf(self, unknown: str, orders: Orders) -> Tensor:
+    def leaf(self, unknown: str, orders: Orders) -> Tensor:
+        """D^orders of what an unknown is expressed by, (n,); of the unknown itself without a
+        substitution."""
         key = (unknown, orders)
         if key not in self.leaves:
             self.leaves[key] = self._values(unknown, orders)

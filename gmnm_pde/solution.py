@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
+from gmnm_pde.inferred import Findings
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
 from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild
@@ -44,6 +45,7 @@ class Errors:
         reference: its kind.
         own_error: of the reference itself, 0 for an exact one.
         up_to_constant: the mean difference was taken off where a constant is free.
+        inferred: |k - reference| / |reference| of the constants that the reference knows.
     """
 
     relative_l2: Mapping[str, float]
@@ -51,6 +53,7 @@ class Errors:
     reference: str
     own_error: Mapping[str, float]
     up_to_constant: bool = False
+    inferred: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ class Solution:
         estimated_error: relative L2, found without a reference; None where there is no estimate.
         errors: measured against the problem's reference, None without one.
         seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
+        findings: constants that were inferred, with standard errors; see also ``inferred``.
         notes: what a person should know.
     """
 
@@ -83,7 +87,7 @@ class Solution:
     problem: Problem | None = None
     network_name: str | None = None
     errors: Errors | None = None
-    inferred: Mapping[str, float] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
     notes: tuple[str, ...] = ()
 
     def __call__(self, points: Points) -> Points:
@@ -127,6 +131,11 @@ class Solution:
             f"<Solution of {name}: {self.status}, {said}, units={self.units}, "
             f"seconds={self.seconds:.2f}>"
         )
+
+    @property
+    def inferred(self) -> Mapping[str, float]:
+        """The constants that were inferred."""
+        return self.findings.values
 
     @property
     def units(self) -> int:
@@ -178,6 +187,10 @@ class Solution:
             "reference": None if errors is None else errors.reference,
             "reference_error": none if errors is None else finite(errors.own_error),
             "inferred": dict(self.inferred),
+            "standard_error": finite(self.findings.errors),
+            "inferred_error": {} if errors is None else finite(errors.inferred),
+            "correlation": dict(self.findings.correlation),
+            "noise": finite(self.findings.noise),
             "notes": list(self.notes),
             "version": __version__,
         }
@@ -214,7 +227,7 @@ class Solution:
             "device": self.device,
             "dtype": self.dtype,
             "seed": self.seed,
-            "inferred": dict(self.inferred),
+            "findings": asdict(self.findings),
             "notes": self.notes,
         }
         arrays = {
@@ -282,6 +295,7 @@ def measure(
     *,
     up_to_constant: Collection[str] = (),
     points: int = ERROR_POINTS,
+    inferred: Mapping[str, float] | None = None,
 ) -> Errors | None:
     """Errors of a network against the problem's reference, None without one.
 
@@ -297,17 +311,26 @@ def measure(
     example = next(network.parameters())
     with torch.no_grad():
         values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
+    # A reference may know less than the solution: not the fields that were inferred.
+    values = values[:, : reference.values.shape[1]]
     difference = values - reference.values
-    free = difference.new_tensor([float(name in up_to_constant) for name in problem.unknowns])
+    names = problem.outputs[: values.shape[1]]
+    free = difference.new_tensor([float(name in up_to_constant) for name in names])
     difference = difference - free * difference.mean(0)
     relative, largest = {}, {}
-    for j, name in enumerate(problem.unknowns):
+    for j, name in enumerate(names):
         size, top = reference.values[:, j].norm().item(), reference.values[:, j].abs().max().item()
         # A reference of zero has no relative error: the error itself is given.
         relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
         largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
-    name, own_error = problem.reference.name, reference.own_error
-    return Errors(relative, largest, name, own_error, bool(up_to_constant))
+    known = problem.reference.constants(problem)
+    constants = {
+        name: abs(value - known[name]) / (abs(known[name]) or 1.0)
+        for name, value in (inferred or {}).items()
+        if name in known
+    }
+    kind, own_error = problem.reference.name, reference.own_error
+    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants)
 
 
 def load(
@@ -374,6 +397,7 @@ def _restored(
         unknowns=tuple(about.pop("unknowns")),
         errors=None if errors is None else Errors(**errors),
         history=tuple(Record(**record) for record in about.pop("history")),
+        findings=Findings(**about.pop("findings", {})),
         notes=tuple(about.pop("notes")),
         **about,
     )

@@ -22,7 +22,7 @@ from gmnm_pde.methods import (
     State,
     TimeStepping,
 )
-from gmnm_pde.networks import GMNMSpec, Network, enforced, stored_name
+from gmnm_pde.networks import GMNMSpec, Network, stored_name
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution, finite, measure, unique
@@ -76,6 +76,7 @@ def solve(
     if rtol is not None and not 0 < rtol < 1:
         raise InputError(f"rtol is {rtol}.", mend="Give a number between 0 and 1, such as 1e-6.")
     methods = [method.chosen(problem) for method in recipe.methods]
+    _check_inference(problem, recipe, methods)
     setting = Setting(
         problem=posed(problem, checked, methods),
         network=recipe.network,
@@ -97,21 +98,20 @@ def solve(
     seconds = setting.elapsed
     if state.network is None:
         raise InputError(f"the solve ended before its first step: {outcome.reason}.")
-    network = enforced(state.network, setting.problem)
-    errors = measure(problem, network, up_to_constant=checked.free)
+    network = method.solved(setting, state)
+    errors = measure(problem, network, up_to_constant=checked.free, inferred=state.findings.values)
     return Solution(
         network=network,
         network_name=stored_name(network),
         problem=problem,
         coordinates=tuple(problem.coordinates),
-        unknowns=tuple(problem.unknowns),
+        unknowns=problem.outputs,
         status=outcome.status,
         reason=outcome.reason,
-        estimated_error=finite(
-            {name: state.estimated_error.get(name) for name in problem.unknowns}
-        ),
+        estimated_error=finite({name: state.estimated_error.get(name) for name in problem.outputs}),
         history=state.records,
         errors=errors,
+        findings=state.findings,
         seconds=seconds,
         seconds_total=time.perf_counter() - began,
         device=str(setting.device),
@@ -209,14 +209,24 @@ def _understood(
     return problem, recipe if recipe is not None else load_recipe(solver)
 
 
+def _check_inference(problem: Problem, recipe: Recipe, methods: Sequence[Method]) -> None:
+    for item, method in zip(recipe.methods, methods, strict=True):
+        if problem.infer and not method.infers:
+            raise InputError(
+                f"the method {item.name!r} cannot infer {' and '.join(problem.infer)} from data.",
+                mend="Use the method `inverse`, or the solver gmnm, which chooses it.",
+            )
+
+
 def posed(problem: Problem, checked: Checked, methods: Sequence[Method]) -> Problem:
     """The problem as methods see it: constants fixed, hard conditions satisfied by themselves.
 
-    Time stepping keeps those as they are: it eliminates every condition from its unknowns.
+    Time stepping keeps those as they are: it eliminates every condition from its unknowns. What is
+    to be inferred is a matter of the method.
     """
     fixed = fixed_mean(problem, checked)
     stepped = any(isinstance(method, TimeStepping) for method in methods)
-    return fixed if stepped else lifted(fixed)
+    return fixed if stepped or fixed.infer else lifted(fixed)
 
 
 def fixed_mean(problem: Problem, checked: Checked) -> Problem:

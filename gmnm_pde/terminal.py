@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,15 +106,33 @@ def solution_table(solution: Solution) -> Table:
     table = two_columns()
     for name in solution.unknowns:
         suffix = f" of {name}" if len(solution.unknowns) > 1 else ""
-        if solution.errors is not None:
+        if solution.errors is not None and name in solution.errors.relative_l2:
             table.add_row(f"relative L2 error{suffix}", measured_text(solution.errors, name))
         table.add_row(f"estimated error{suffix}", figure(solution.estimated_error.get(name)))
+    for name in solution.inferred:
+        table.add_row(name, inferred_text(solution, name))
+    for name, noise in solution.findings.noise.items():
+        table.add_row(f"noise of {name}", f"{noise:.3g}  (standard deviation, estimated)")
     table.add_row("units", f"{metrics['units']}  ({metrics['parameters']} parameters)")
     table.add_row("seconds", f"{metrics['seconds']:.2f}")
     table.add_row("status", f"{metrics['status']}: {metrics['reason']}")
     for note in solution.notes:
         table.add_row("note", note)
     return table
+
+
+def inferred_text(solution: Solution, name: str) -> str:
+    """A constant with its standard error, and how far it is from the reference's."""
+    value, error = solution.inferred[name], solution.findings.errors[name]
+    # As many digits as the standard error has, and one more.
+    digits = 6
+    if 0 < error < abs(value):
+        digits = min(15, 2 + math.ceil(math.log10(abs(value) / error)))
+    text = f"{value:.{digits}g} +- {error:.2g}"
+    if solution.errors is None or name not in solution.errors.inferred:
+        return text
+    kind = solution.errors.reference.replace("_", " ")
+    return f"{text}  ({figure(solution.errors.inferred[name])} from the {kind} value, relatively)"
 
 
 def measured_text(errors: Errors, name: str) -> str:
@@ -154,6 +173,8 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
         table.add_row("conditions", _counts_text(checked))
     if problem.data is not None:
         table.add_row("data", f"{problem.data.label}, {len(problem.data.points)} measurements")
+    for name, quantity in problem.infer.items():
+        table.add_row("inferred", f"{name}, {quantity.describe()}")
     if problem.easier:
         table.add_row("continuation", ", then ".join(label for label, _ in problem.easier))
     reference = "none" if problem.reference is None else problem.reference.name

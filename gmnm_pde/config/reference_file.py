@@ -51,7 +51,9 @@ class ReferenceReader:
         return located(source, (*_PATH, "finite_difference"), lambda: FiniteDifference(**options))
 
     def _exact(self, given: dict[str, str]) -> Exact:
-        nodes = self._names.of_unknowns(given, (*_PATH, "exact"), "exact solution")
+        nodes = self._names.of_unknowns(
+            given, (*_PATH, "exact"), "exact solution", self._names.inferred
+        )
         for path, node in nodes.values():
             check_finite(self._names, "the exact solution", node, self._region, path)
         return Exact({name: residual(node) for name, (_, node) in nodes.items()})

@@ -2,12 +2,14 @@
 
 from gmnm_pde.methods.auto import Auto
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.inverse import Inverse
 from gmnm_pde.methods.least_squares import LeastSquares
 from gmnm_pde.methods.time_stepping import TimeStepping
 from gmnm_pde.methods.variable_projection import VariableProjection
 
 METHODS: dict[str, type[Method]] = {
     "auto": Auto,
+    "inverse": Inverse,
     "least_squares": LeastSquares,
     "time_stepping": TimeStepping,
     "variable_projection": VariableProjection,
@@ -17,6 +19,7 @@ METHODS: dict[str, type[Method]] = {
 __all__ = [
     "METHODS",
     "Auto",
+    "Inverse",
     "LeastSquares",
     "Method",
     "Outcome",

@@ -7,15 +7,17 @@ then ``finish``. There is one loop, in :mod:`gmnm_pde.solve`.
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 
-from gmnm_pde.networks import Network, NetworkSpec
+from gmnm_pde.inferred import Findings
+from gmnm_pde.networks import Network, NetworkSpec, enforced
 from gmnm_pde.problem import Problem, Sampling
 
 
@@ -65,7 +67,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Record:
-    """One line of the history: the state after a step. Errors are relative L2, None if unknown."""
+    """One line of the history: the state after a step. Errors are relative L2, None if unknown;
+    those of inferred constants are standard errors."""
 
     step: int
     units: int
@@ -75,6 +78,8 @@ class Record:
     boundary_rms: float
     estimated_error: float | None
     seconds: float
+    inferred: Mapping[str, float] = field(default_factory=dict)
+    standard_error: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class State:
         network: the best network so far, None before the first step.
         estimated_error: relative L2, one an unknown; empty if there is no estimate.
         records: the history.
+        findings: what was inferred from data.
         memory: the method's own, not looked at by others.
     """
 
@@ -100,11 +106,23 @@ class State:
     estimated_error: Mapping[str, float] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
     notes: tuple[str, ...] = ()
+    findings: Findings = field(default_factory=Findings)
     memory: Any = None
 
 
 class Method(ABC):
-    """A way to find a network's parameters. Concrete methods are frozen dataclasses of options."""
+    """A way to find a network's parameters. Concrete methods are frozen dataclasses of options.
+
+    Attributes:
+        infers: whether it finds the constants and fields of an inverse problem.
+    """
+
+    infers: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """What recipes call it."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     def chosen(self, problem: Problem) -> Method:
         """The method that is run for a problem: itself, unless it only chooses among others."""
@@ -125,3 +143,8 @@ class Method(ABC):
     def finish(self, setting: Setting, state: State, outcome: Outcome) -> State:
         """Last touches."""
         return state
+
+    def solved(self, setting: Setting, state: State) -> Network:
+        """The network for what the problem states, from the one that was found."""
+        assert state.network is not None
+        return enforced(state.network, setting.problem)

@@ -34,8 +34,6 @@ from gmnm_pde.methods.weights import (
     assemble,
     checked_rows,
     evaluate,
-    flat,
-    set_flat,
     unweighted_rms,
 )
 from gmnm_pde.networks import LinearOutputNetwork, Network
@@ -237,7 +235,7 @@ def eliminate(
     x = damped_solve(R, Q.T @ system.target, RIDGE) / scale
     residual = system.rows @ x - system.target
     weights = x[:-1] if setting.constants_free else x
-    network.set_output_weights(weights.reshape(network.n_outputs, -1).T)
+    network.set_output_weights(network.unflattened(weights))
     return residual.square().mean().sqrt().item(), residual, Projector(Q)
 
 
@@ -246,9 +244,10 @@ def _eliminate_nonlinear(
 ) -> tuple[float, Tensor, Projector]:
     """The same by Gauss-Newton steps from the weights that the network has."""
     rows = Residuals(setting.problem, network, blocks)
-    iterate = minimise(rows, rows.at(flat(network)), setting.started + setting.time_limit).iterate
+    deadline = setting.started + setting.time_limit
+    iterate = minimise(rows, rows.at(network.flat_weights), deadline).iterate
     assert iterate.x is not None
-    set_flat(network, iterate.x)
+    network.set_output_weights(network.unflattened(iterate.x))
     A = rows.system(iterate).rows
     Q = torch.linalg.qr(A / A.norm(dim=0).clamp_min(1e-300)).Q
     return iterate.loss, iterate.residual, Projector(Q)

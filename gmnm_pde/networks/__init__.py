@@ -7,6 +7,7 @@ from gmnm_pde.networks.gmnm import GMNM
 from gmnm_pde.networks.pieces import LinearPieces, Pieces, joined
 from gmnm_pde.networks.specs import NETWORKS, GMNMSpec, NetworkSpec
 from gmnm_pde.networks.stored import is_stored, made_for_problem, rebuild, stored_name
+from gmnm_pde.networks.together import Together, Uniform
 
 __all__ = [
     "GMNM",
@@ -19,6 +20,8 @@ __all__ = [
     "Network",
     "NetworkSpec",
     "Pieces",
+    "Together",
+    "Uniform",
     "enforced",
     "is_stored",
     "joined",

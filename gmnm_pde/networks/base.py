@@ -85,6 +85,26 @@ class LinearOutputNetwork(Network):
     def inner_parameters(self) -> tuple[str, ...]:
         """Names of the parameters that the features depend on."""
 
+    def own(self, output: int) -> slice:
+        """The features that an output is a combination of: all, if nothing else is said."""
+        return slice(None)
+
+    @property
+    def flat_weights(self) -> Tensor:
+        """The output weights, output by output, of its own features only; a copy, (p,)."""
+        weights = self.output_weights.detach()
+        return torch.cat([weights[self.own(j), j] for j in range(self.n_outputs)])
+
+    def unflattened(self, flat: Tensor) -> Tensor:
+        """Output weights (k, m) from :attr:`flat_weights`."""
+        weights = flat.new_zeros(self.output_weights.shape)
+        start = 0
+        for j in range(self.n_outputs):
+            column = weights[self.own(j), j]
+            column.copy_(flat[start : start + len(column)])
+            start += len(column)
+        return weights
+
     def forward(self, points: Tensor) -> Tensor:
         return self.features(points) @ self.output_weights
 
