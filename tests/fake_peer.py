@@ -15,7 +15,8 @@ from validation.peers.problems import PeerProblem
 
 def solve(problem: PeerProblem, variant: str, meter: Meter) -> None:
     """An approximation that is 1 % wrong, then whatever the name says."""
-    sys.stdout.write("a peer's chatter, on the standard output\n")
+    # Chatter that would be taken for a point, if it got into the runner's stream.
+    sys.stdout.write('{"seconds": 0.1, "relative_l2": 0.1, "mse": 0.1, "parameters": 1}\n')
 
     def predict(points: np.ndarray) -> np.ndarray:
         assert problem.exact is not None
