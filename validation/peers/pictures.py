@@ -28,6 +28,10 @@ NETWORK_COLOURS = {
 }
 CLASSICAL_MARKERS = {"fem-2": "v", "fem-4": "^", "fem-6": "s", "fem-8": "D", "spectral": "x"}
 GREY = "#8a8f98"
+HOW = (
+    "Down and left is better. Networks: the best error so far while they train. "
+    "Markers joined by lines: each is a solve of its own."
+)
 FLOOR = 1e-16
 """Errors below are drawn as this: rounding."""
 
@@ -59,7 +63,7 @@ def picture(name: str, rows: Sequence[Row], cpu: str) -> Figure:
         for row in rows:
             if row.peer == entry.name and row.curve:
                 _curve(axes, entry, row)
-    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="relative L2 error")
+    axes.set(xscale="log", yscale="log", xlabel="seconds of solving", ylabel="relative L2 error")
     axes.set_title(PROBLEMS[name].title, loc="left")
     axes.grid(True, which="major")
     axes.legend(
@@ -68,8 +72,8 @@ def picture(name: str, rows: Sequence[Row], cpu: str) -> Figure:
         title=f"One thread, {cpu}",
         title_fontsize=8,
     )
-    if missing := _without(rows):
-        figure.supxlabel(missing, fontsize=7.5, color="#555555", x=0.01, ha="left")
+    words = "\n".join(filter(None, (HOW, _without(rows))))
+    figure.supxlabel(words, fontsize=7.5, color="#555555", x=0.01, ha="left")
     return figure
 
 
@@ -78,7 +82,13 @@ def _curve(axes: Any, entry: Entry, row: Row) -> None:
     seconds = np.array([point.seconds for point in row.curve])
     errors = np.maximum([point.relative_l2 for point in row.curve], FLOOR)
     look: dict[str, Any] = {
-        "network": {"color": NETWORK_COLOURS.get(entry.name, GREY), "linewidth": 1.6},
+        "network": {
+            "color": NETWORK_COLOURS.get(entry.name, GREY),
+            "linewidth": 1.6,
+            "marker": "o",
+            "markersize": 3,
+            "markevery": [-1],
+        },
         "ours": {"color": ACCENT, "linewidth": 2.4, "marker": "o", "markersize": 5, "zorder": 5},
         "classical": {
             "color": GREY,

@@ -28,8 +28,11 @@ from validation.peers.meter import Meter, run
 from validation.peers.problems import Array, PeerProblem
 
 SEED = 3
-GRID_UPDATES = range(0, 20, 5)
-"""Steps before which the grid is moved to where the activations are."""
+CHUNK = 2
+"""A step of the example is 20 iterations; it is taken in two, to look at the clock in between."""
+
+GRID_UPDATES = tuple(CHUNK * step for step in (0, 5, 10, 15))
+"""Chunks before which the grid is moved to where the activations are."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def solve(problem: PeerProblem, variant: str, meter: Meter) -> None:
             model = model.refine(grid).speed()
         last = index + 1 == len(recipe.grids)
         share = 1.0 if last else (index + 1) / len(recipe.grids)
-        _train(model, loss, points, meter, None if last else recipe.steps, share)
+        _train(model, loss, points, meter, None if last else CHUNK * recipe.steps, share)
 
 
 def _recipe(problem: PeerProblem, variant: str) -> Recipe:
@@ -86,12 +89,13 @@ def _train(
     loss: Callable[[Any], torch.Tensor],
     points: torch.Tensor,
     meter: Meter,
-    steps: int | None,
+    chunks: int | None,
     share: float,
 ) -> None:
     optimizer = LBFGS(
         model.parameters(),
         lr=1,
+        max_iter=20 // CHUNK,
         history_size=10,
         line_search_fn="strong_wolfe",
         tolerance_grad=1e-32,
@@ -105,13 +109,13 @@ def _train(
         value.backward()
         return value
 
-    step = 0
-    while steps is None or (step < steps and meter.share < share):
-        if step in GRID_UPDATES:
+    chunk = 0
+    while chunks is None or (chunk < chunks and meter.share < share):
+        if chunk in GRID_UPDATES:
             model.update_grid_from_samples(points)
         optimizer.step(closure)
         meter.tick(lambda there: _values(model, there), _parameters(model))
-        step += 1
+        chunk += 1
 
 
 def _values(model: Any, points: Array) -> Array:

@@ -23,7 +23,7 @@ from validation.peers.problems import NU, Array, PeerProblem
 Solved = tuple[Predict, int]
 """The solution and how many numbers were solved for."""
 
-REPEATS = 5
+REPEATS = 25
 
 
 def solve(problem: PeerProblem, variant: str, meter: Meter) -> None:
@@ -32,7 +32,7 @@ def solve(problem: PeerProblem, variant: str, meter: Meter) -> None:
     meter.start()
     for size in sizes:
         times: list[float] = []
-        while not times or (sum(times) < 1.0 and len(times) < REPEATS):
+        while not times or (sum(times) < 0.5 and len(times) < REPEATS):
             began = time.perf_counter()
             predict, numbers = method(problem, size)
             times.append(time.perf_counter() - began)
