@@ -198,14 +198,15 @@ def parameter_rows(
     problem: Problem, block: Block, lin: Linearised, network: Network, names: Sequence[str]
 ) -> Tensor:
     """Rows of d r / d(named parameters), (rows, p)."""
-    orders = {alpha for _, alpha in lin.coefficients}
-    with torch.no_grad():
-        jacobians = network.parameter_jacobian(block.points, orders, names)
-    width = sum(dict(network.named_parameters())[name].numel() for name in names)
-    total = block.points.new_zeros(len(block.points), width)
+    if not lin.coefficients:
+        width = sum(dict(network.named_parameters())[name].numel() for name in names)
+        return block.combine(block.points.new_zeros(len(block.points), width))
+    weights: dict[Orders, Tensor] = {}
     for (name, alpha), a in lin.coefficients.items():
-        total = total + a[:, None] * jacobians[alpha][:, problem.unknowns.index(name)]
-    return block.combine(total)
+        zeros = a.new_zeros(len(a), len(problem.unknowns))
+        weights.setdefault(alpha, zeros)[:, problem.unknowns.index(name)] = a
+    with torch.no_grad():
+        return block.combine(network.weighted_jacobian(block.points, weights, names))
 
 
 def target_rows(block: Block, lin: Linearised) -> Tensor:

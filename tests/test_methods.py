@@ -29,7 +29,7 @@ from gmnm_pde.methods import (
     VariableProjection,
 )
 from gmnm_pde.methods.weights import fit_linear
-from gmnm_pde.networks import GMNM, GMNMSpec, Network, NetworkSpec
+from gmnm_pde.networks import GMNM, GMNMSpec, MLPSpec, Network, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch, margin_for
 from gmnm_pde.problem import Dirichlet, Initial, Problem, Sampling
 from gmnm_pde.references import Exact
@@ -124,7 +124,8 @@ def short(name: str) -> Method:
 # all methods
 
 
-@pytest.fixture(params=[name for name in METHODS if name != "auto"])
+# Those that infer have problems of their own, in test_inverse.py.
+@pytest.fixture(params=[n for n, cls in METHODS.items() if n != "auto" and not cls.infers])
 def method(request: pytest.FixtureRequest) -> Method:
     return short(request.param)
 
@@ -205,7 +206,7 @@ class Nonlinear(Network):
 
 
 @dataclass(frozen=True)
-class NonlinearSpec(NetworkSpec):
+class NonlinearSpec(PlacedSpec):
     def build(self, mu: Tensor, inverse_widths: Tensor, n_outputs: int) -> Nonlinear:
         return Nonlinear()
 
@@ -216,6 +217,20 @@ def test_a_network_that_a_method_cannot_train_is_refused_by_both_names(method):
     with pytest.raises(InputError, match=name) as caught:
         run(method, setting(problem, network=NonlinearSpec()), State(), None)
     assert "Nonlinear" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", [LeastSquares(), TimeStepping()], ids=["steady", "time"])
+def test_a_network_without_places_is_refused_by_both_names(method):
+    problem = HEAT if isinstance(method, TimeStepping) else LINE
+    with pytest.raises(InputError, match="places Gaussian units, which the network mlp") as caught:
+        run(method, setting(problem, network=MLPSpec()), State(), None)
+    assert next(name for name, cls in METHODS.items() if cls is type(method)) in str(caught.value)
+
+
+def test_variable_projection_trains_a_network_without_places():
+    what = setting(LINE, network=MLPSpec(width=10, depth=1, activation="sin"))
+    state, _ = run(VariableProjection(iterations=8), what, State(), None)
+    assert error(LINE, state.network) < 1e-3
 
 
 # least squares

@@ -31,7 +31,7 @@ from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing, even, lattice
 from gmnm_pde.evolution.stepping import Step, Stepper, next_length
 from gmnm_pde.evolution.system import RATES, Shape, System
-from gmnm_pde.networks import GMNM, NetworkSpec
+from gmnm_pde.networks import GMNM, PlacedSpec
 from gmnm_pde.problem import Problem
 
 AHEAD = 0.8
@@ -176,7 +176,7 @@ class March:
         self,
         problem: Problem,
         shape: Shape,
-        spec: NetworkSpec,
+        spec: PlacedSpec,
         plan: Plan,
         first: Sequence[Spacing] | None = None,
     ) -> None:

@@ -26,8 +26,8 @@ from gmnm_pde.evolution.march import Journey, March, Plan, TooManyUnits
 from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing
 from gmnm_pde.evolution.system import Shape, shape_of
-from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
-from gmnm_pde.networks import GMNMSpec, Network
+from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
+from gmnm_pde.networks import GMNMSpec, Network, spec_name
 from gmnm_pde.networks.evolution import Evolution, segment_from_nodes
 from gmnm_pde.placement import margin_for
 from gmnm_pde.problem import Condition, Problem
@@ -127,10 +127,10 @@ class TimeStepping(Method):
                 "the method time_stepping needs a problem with time.",
                 mend="Use least_squares, or `auto`, which chooses.",
             )
-        if not isinstance(setting.network, GMNMSpec):
+        if not isinstance(placing(setting, self.name), GMNMSpec):
             raise InputError(
                 "the method time_stepping needs the network gmnm, and "
-                f"{type(setting.network).__name__} is not.",
+                f"{spec_name(setting.network)} is not.",
                 mend="Use another method for other networks; they solve in space and time at once.",
             )
         shape = shape_of(problem)
@@ -141,9 +141,8 @@ class TimeStepping(Method):
         memory: Memory = state.memory
         began, plan = setting.elapsed, self._plan(setting, memory)
         try:
-            journey = March(
-                setting.problem, memory.shape, setting.network, plan, memory.first
-            ).run()
+            spec = placing(setting, self.name)
+            journey = March(setting.problem, memory.shape, spec, plan, memory.first).run()
         except TooManyUnits as error:
             reason = (
                 f"the next level needs {error.needed} units, more than the {plan.max_units} allowed"
@@ -229,7 +228,7 @@ class TimeStepping(Method):
             margin=margin_for(0.1 * aim, self.ratio),
             ratio=self.ratio,
             cut=min(max(1e-3 * aim, 3e-13), 1e-7),
-            max_units=setting.max_units if setting.network.units is None else setting.network.units,
+            max_units=setting.max_units if setting.units is None else setting.units,
             deadline=time.perf_counter() + self._patience(setting, memory),
         )
 
