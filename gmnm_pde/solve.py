@@ -91,8 +91,8 @@ def solve(
     state, outcome = State(notes=checked.notes), Outcome("failed", "the recipe has no method")
     if methods and problem.easier:
         state = continued(problem, methods[0], setting, state)
-    for method in methods:
-        state, outcome = run(method, setting, state, monitor)
+    for index, method in enumerate(methods):
+        state, outcome = run(method, shared(setting, len(methods) - index), state, monitor)
         if outcome.status in ("failed", "interrupted"):
             break
     seconds = setting.elapsed
@@ -103,7 +103,7 @@ def solve(
     return Solution(
         network=network,
         network_name=stored_name(network),
-        problem=problem,
+        problem=problem.found(state.findings.values),
         coordinates=tuple(problem.coordinates),
         unknowns=problem.outputs,
         status=outcome.status,
@@ -119,6 +119,12 @@ def solve(
         seed=seed,
         notes=unique(state.notes),
     )
+
+
+def shared(setting: Setting, left: int) -> Setting:
+    """The setting of the next method where so many are left: none takes the time of the others."""
+    rest = (setting.time_limit - setting.elapsed) / left
+    return replace(setting, time_limit=setting.elapsed + rest) if left > 1 else setting
 
 
 def run(
