@@ -14,11 +14,12 @@ PEERS_ARGS ?=
 # One thread a process: the matrices of the tests are small, and threads only contend.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help solve test check peers format clean
+.PHONY: help solve test validate check peers format clean
 
 help:
 	@echo "make solve   solve Poisson's equation; pictures and numbers go to runs/"
-	@echo "make test    lint, types and tests"
+	@echo "make test    lint, types, tests and a few measured cases"
+	@echo "make validate  every figure of validation/, about an hour"
 	@echo "make check   lint and types only"
 	@echo "make peers   measure DeepXDE, PINA, pykan, Scimba, scikit-fem beside gmnm-pde (an hour)"
 	@echo "make format  put the code into its standard format"
@@ -42,6 +43,10 @@ check: $(INSTALLED)
 
 test: check
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2
+	$(BIN)/python validation/run.py quick
+
+validate: $(INSTALLED)
+	$(BIN)/gmnm-pde validate
 
 # About an hour on one core; PEERS_ARGS="poisson --quick" measures a part in minutes.
 peers: $(INSTALLED) $(PEERS_INSTALLED)
