@@ -128,7 +128,7 @@ PROBLEMS = {
             "poisson",
             "elliptic",
             "Poisson, sin(πx) sin(πy) on a square",
-            180.0,
+            160.0,
             _sines(1, 1),
             _scaled(-2 * pi**2, _sines(1, 1)),
         ),
