@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gmnm_pde import __version__
 from gmnm_pde.config import ProblemFile, dump, load_problem, problem_text, recipe_data
+from gmnm_pde.config.files import companions, copies
 from gmnm_pde.errors import InputError
 from gmnm_pde.plain_files import write_history, write_json, write_text
 from gmnm_pde.problem import Problem
@@ -138,8 +139,12 @@ def write_problem(folder: RunFolder, file: ProblemFile) -> None:
     if file.is_code:
         _copy(file.path, folder.path / "problem.py")
     else:
-        names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
-        write_text(folder.path / "problem.yaml", problem_text(file, *names))
+        names = copies(file.source)
+        for place, path in file.files.items():
+            _copy(path, folder.path / names[place])
+            for other in companions(path):
+                _copy(other, folder.path / other.name)
+        write_text(folder.path / "problem.yaml", problem_text(file, names))
     _remove(folder.path / ("problem.yaml" if file.is_code else "problem.py"))
 
 
@@ -152,19 +157,6 @@ def _remove(path: Path) -> None:
         part.unlink()
     if not any(path.iterdir()):
         path.rmdir()
-
-
-def _read_by(file: ProblemFile) -> list[tuple[Path | None, str]]:
-    return [(file.data_file, "data"), (file.reference_file, "reference")]
-
-
-def _beside(folder: RunFolder, path: Path | None, stem: str) -> str | None:
-    """Copies a file that the problem reads; its name in the folder."""
-    if path is None:
-        return None
-    name = f"{stem}{path.suffix}"
-    _copy(path, folder.path / name)
-    return name
 
 
 def _copy(path: Path, target: Path) -> None:

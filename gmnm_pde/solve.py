@@ -107,7 +107,8 @@ def solve(
     elif methods and problem.easier:
         state = continued(problem, methods[0], setting, state)
     while reached < len(methods):
-        state, outcome = run(methods[reached], setting, state, monitor, observe, saved)
+        own = shared(setting, len(methods) - reached)
+        state, outcome = run(methods[reached], own, state, monitor, observe, saved)
         saved = dict(methods[reached].checkpoint(state))
         if outcome.status in ("failed", "interrupted") or reached + 1 == len(methods):
             break
@@ -120,7 +121,7 @@ def solve(
     return Solution(
         network=network,
         network_name=stored_name(network),
-        problem=problem,
+        problem=problem.found(state.findings.values),
         coordinates=tuple(problem.coordinates),
         unknowns=problem.outputs,
         status=outcome.status,
@@ -137,6 +138,12 @@ def solve(
         notes=unique(state.notes),
         checkpoint={"method": reached, "memory": saved},
     )
+
+
+def shared(setting: Setting, left: int) -> Setting:
+    """The setting of the next method where so many are left: none takes the time of the others."""
+    rest = (setting.time_limit - setting.elapsed) / left
+    return replace(setting, time_limit=setting.elapsed + rest) if left > 1 else setting
 
 
 def taken_up(

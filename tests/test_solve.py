@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import gmnm_pde as gp
 from gmnm_pde.methods import LeastSquares, Record, VariableProjection, base
-from gmnm_pde.networks import GMNMSpec, LinearOutputNetwork, NetworkSpec
+from gmnm_pde.networks import GMNMSpec, LinearOutputNetwork, PlacedSpec
 from gmnm_pde.problem import Problem
 from gmnm_pde.solution import Solution
 
@@ -645,7 +645,7 @@ class Multiquadrics(LinearOutputNetwork):
 
 
 @dataclass(frozen=True)
-class MultiquadricSpec(NetworkSpec):
+class MultiquadricSpec(PlacedSpec):
     def build(self, mu: Tensor, inverse_widths: Tensor, n_outputs: int) -> Multiquadrics:
         return Multiquadrics(mu, inverse_widths, n_outputs)
 

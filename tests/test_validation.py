@@ -15,8 +15,10 @@ from gmnm_pde.catalog import names
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem
 from gmnm_pde.verbs import evidence
-from validation import measure, peers, runner
+from validation import classical, measure, runner
 from validation.cases import Case, CommandCase, Suite, exponent, load_suite
+from validation.peers.results import Results
+from validation.peers.rows import Row
 from validation.published import Figure, load_published
 from validation.table import table
 from validation.worker import errors_at_ends
@@ -84,7 +86,7 @@ def test_every_case_names_an_existing_problem_and_solver(suite: Suite) -> None:
     assert {case.problem for case in suite.cases} | {"fit-data"} == set(names("problems"))
     assert {case.solver for case in suite.cases if case.solver} <= set(names("solvers"))
     linear = {case.problem for case in suite.cases if "any-equation" not in case.groups}
-    assert set(peers.ELEMENTS) | set(peers.NOT_COMPARED) == linear | {"fit-data"}
+    assert set(classical.ELEMENTS) | set(classical.NOT_COMPARED) == linear | {"fit-data"}
 
 
 def test_every_problem_of_the_sweep_meets_every_tolerance(suite: Suite) -> None:
@@ -186,17 +188,17 @@ def test_the_level_of_scikit_fem_that_stands_beside_a_result() -> None:
     found = {"poisson": {"triangles-4": levels, "quadrilaterals-8": "scikit-fem is not installed"}}
 
     def beside(error: float) -> dict[str, Any]:
-        return peers.beside({"problem": "poisson", "relative_l2": error}, found)
+        return classical.beside({"problem": "poisson", "relative_l2": error}, found)
 
     assert beside(1e-4)["triangles-4"] == {**levels[1], "reached": True}
     assert beside(1e-15)["triangles-4"] == {**levels[2], "reached": False}
     assert beside(1e-4)["quadrilaterals-8"] == {"note": "scikit-fem is not installed"}
     asked = {"problem": "poisson", "relative_l2": 1e-7, "rtol": 1e-4}
-    row = peers.beside(asked, found)["triangles-4"]
+    row = classical.beside(asked, found)["triangles-4"]
     assert (row["seconds"], row["seconds_for_rtol"]) == (8, 5)
-    unmet = peers.beside({**asked, "rtol": 1e-9}, found)["triangles-4"]
+    unmet = classical.beside({**asked, "rtol": 1e-9}, found)["triangles-4"]
     assert unmet["seconds_for_rtol"] is None
-    fit = peers.beside({"problem": "fit", "relative_l2": 1.0}, found)
+    fit = classical.beside({"problem": "fit", "relative_l2": 1.0}, found)
     assert "not a finite element" in fit["note"]
 
 
@@ -206,8 +208,8 @@ def test_scikit_fem_that_is_not_installed_is_a_row_that_says_so(
     def missing(task: str, **arguments: Any) -> Any:
         raise measure.MeasurementError("ModuleNotFoundError: No module named 'skfem'")
 
-    monkeypatch.setattr(peers, "run_worker", missing)
-    found = peers.ladders(["poisson-3d", "fit"], 1.0, 1, lambda text: None)
+    monkeypatch.setattr(classical, "run_worker", missing)
+    found = classical.ladders(["poisson-3d", "fit"], 1.0, 1, lambda text: None)
     assert list(found) == ["poisson-3d"]
     assert "not installed" in found["poisson-3d"]["bricks-2"]
 
@@ -237,7 +239,7 @@ def test_weak_forms_tend_to_the_exact_solutions(
     from validation.fem_problems import PROBLEMS
 
     weak, problem = PROBLEMS[name], load_problem(name).problem
-    assert set(weak.meshes) == set(peers.ELEMENTS[name])
+    assert set(weak.meshes) == set(classical.ELEMENTS[name])
     coarse, fine = (level_of(weak, problem, element, size).relative_l2 for size in sizes)
     assert fine < limit
     assert fine < 0.2 * coarse
@@ -527,3 +529,21 @@ def test_the_verb_needs_a_checkout(
     monkeypatch.setattr(evidence, "__file__", str(tmp_path / "a/b/c.py"))
     assert main(["validate"]) == 2
     assert "Clone the project" in capsys.readouterr().err
+
+
+def test_the_peers_are_the_last_part_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    monkeypatch.setattr(runner, "TABLE", tmp_path / "TABLE.md")
+    (tmp_path / "issue-figures.json").write_text(json.dumps(TABLED))
+    runner.write_table()
+    assert "Other solvers" not in (tmp_path / "TABLE.md").read_text()
+    row = Row("poisson", "pina", "missing", 9.0, "not installed")
+    Results({"machine": TABLED["machine"], "commit": None, "threads": 1}, (row,)).write(
+        tmp_path / "peers.json"
+    )
+    runner.write_table()
+    text = (tmp_path / "TABLE.md").read_text()
+    assert text.index("## Linear problems") < text.index("## Other solvers")
+    assert "| not installed |" in text

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validation import machine, measure, peers
+from validation import classical, machine, measure
 from validation.cases import GROUPS, PARTS, QUICK, Case, CommandCase, Suite, load_suite
+from validation.peers import results
+from validation.peers.table import peers_table
 from validation.table import table
 
 FOLDER = Path(__file__).resolve().parent
@@ -79,9 +81,9 @@ def run(
     if fem_budget is not None:
         compared = [result for result in cases if "any-equation" not in result["groups"]]
         names = (result["problem"] for result in compared)
-        found = peers.ladders(names, fem_budget, repeats, say)
+        found = classical.ladders(names, fem_budget, repeats, say)
         for result in compared:
-            result["scikit_fem"] = peers.beside(result, found)
+            result["scikit_fem"] = classical.beside(result, found)
     about = {
         "machine": machine.describe(),
         "commit": machine.commit(),
@@ -157,7 +159,10 @@ def write_table() -> None:
     }
     if not known:
         raise OSError(f"no results in {RESULTS}; measure first.")
-    TABLE.write_text(table(known), encoding="utf-8")
+    parts = [table(known)]
+    if (path := RESULTS / "peers.json").exists():
+        parts.append(peers_table(results.load(path)))
+    TABLE.write_text("\n".join(parts), encoding="utf-8")
 
 
 def line(result: dict[str, Any]) -> str:

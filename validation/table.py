@@ -66,7 +66,7 @@ def _published(cases: Sequence[Mapping[str, Any]]) -> list[str]:
     head += ["ours, relative L2", "seconds", "theirs over ours", "source"]
     if not rows:
         return []
-    return ["## Published by others\n\n" + PUBLISHED_WORDS + "\n" + _grid(head, rows)]
+    return ["## Published by others\n\n" + PUBLISHED_WORDS + "\n" + grid(head, rows)]
 
 
 def _part(name: str, data: Mapping[str, Any]) -> str:
@@ -152,7 +152,7 @@ def _solves(cases: Sequence[Mapping[str, Any]]) -> str:
                 duration(peer.get("seconds")),
             ]
         )
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _main_peer(case: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -193,7 +193,7 @@ def _peers(cases: Sequence[Mapping[str, Any]]) -> str:
                     duration(row.get("seconds_for_rtol")),
                 ]
             )
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _growth(cases: Sequence[Mapping[str, Any]]) -> str:
@@ -203,7 +203,7 @@ def _growth(cases: Sequence[Mapping[str, Any]]) -> str:
         limit = figure(case["limits"]["growth"], "g")
         rows.append([case["name"], figure(first), figure(last), figure(last / first, ".2g"), limit])
     head = ["case", "first hundredth of the time", "last", "ratio", "limit"]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
@@ -216,7 +216,7 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
         ]
         for check in checks
     ]
-    return _grid(["problem", "tolerances", "seconds, scaled", "passed"], rows)
+    return grid(["problem", "tolerances", "seconds, scaled", "passed"], rows)
 
 
 def _commands(commands: Sequence[Mapping[str, Any]]) -> str:
@@ -233,7 +233,7 @@ def _commands(commands: Sequence[Mapping[str, Any]]) -> str:
         for item in commands
     ]
     head = ["command", "seconds (range)", "scaled", "limit", "peak GB", "limit", "passed"]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _missed(data: Mapping[str, Any]) -> str:
@@ -258,6 +258,7 @@ def _range(item: Mapping[str, Any]) -> str:
     return f"{duration(item['seconds'])} ({ends})"
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

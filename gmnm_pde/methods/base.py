@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 
+from gmnm_pde.errors import InputError
 from gmnm_pde.inferred import Findings
-from gmnm_pde.networks import Network, NetworkSpec, enforced
+from gmnm_pde.networks import Network, NetworkSpec, PlacedSpec, enforced, joined, spec_name
 from gmnm_pde.problem import Problem, Sampling
 
 
@@ -59,16 +60,52 @@ class Setting:
         """Seconds since the start of the solve."""
         return time.perf_counter() - self.started
 
+    @property
+    def units(self) -> int | None:
+        """The size that the recipe asks for, None if it does not."""
+        return self.network.units if isinstance(self.network, PlacedSpec) else None
+
+    def initial(self) -> Network:
+        """A network that starts from random numbers, one for each piece of the domain."""
+        problem, boxes = self.problem, self.problem.pieces
+        generator = torch.Generator().manual_seed(self.seed)
+        made = [
+            self.network.initial(box.lower, box.upper, len(problem.unknowns), generator)
+            for box in boxes
+        ]
+        return self.placed(joined(made, boxes))
+
     def placed(self, item: Placeable) -> Placeable:
         """A tensor, network or block on the device and in the dtype of this solve."""
         moved: Placeable = item.to(device=self.device, dtype=self.dtype)
         return moved
 
 
+def placing(setting: Setting, method: str) -> PlacedSpec:
+    """The options of a network for a method that says where units are.
+
+    Arguments:
+        method: its name in recipes.
+
+    Raises:
+        InputError: the network has no units with a place.
+    """
+    if isinstance(setting.network, PlacedSpec):
+        return setting.network
+    raise InputError(
+        f"the method {method} places Gaussian units, which the network "
+        f"{spec_name(setting.network)} has not.",
+        mend="Use the network gmnm, or a method that trains any network.",
+    )
+
+
 @dataclass(frozen=True)
 class Record:
     """One line of the history: the state after a step. Errors are relative L2, None if unknown;
-    those of inferred constants are standard errors."""
+    those of inferred constants are standard errors.
+
+    ``loss`` is what a training method minimises, with its own weights; it is no error.
+    """
 
     step: int
     units: int
@@ -78,6 +115,7 @@ class Record:
     boundary_rms: float
     estimated_error: float | None
     seconds: float
+    loss: float | None = None
     inferred: Mapping[str, float] = field(default_factory=dict)
     standard_error: Mapping[str, float] = field(default_factory=dict)
 

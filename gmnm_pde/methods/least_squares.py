@@ -20,7 +20,7 @@ from gmnm_pde.assembly import Block, is_linear
 from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit, rms
-from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
+from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
 from gmnm_pde.methods.checkpoint import matrix, numbers, packed, unpacked
 from gmnm_pde.methods.endings import DIVERGED, stagnated, too_large
 from gmnm_pde.methods.growth import (
@@ -168,6 +168,7 @@ class LeastSquares(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
+        placing(setting, self.name)
         plan = self._rules.first(setting)
         enough_units(setting, self._rules.units(setting, plan))
         few = check_blocks(problem, self._rules.layout(setting, plan), CHECK_POINTS, setting.seed)
@@ -311,7 +312,8 @@ class LeastSquares(Method):
         problem, place = setting.problem, setting.placed
         layout = self._rules.layout(setting, memory.plan)
         centres = layout.centres()
-        network = place(layout.network(setting.network, centres, len(problem.unknowns)))
+        spec = placing(setting, self.name)
+        network = place(layout.network(spec, centres, len(problem.unknowns)))
         if not isinstance(network, LinearOutputNetwork):
             raise InputError(
                 "the method least_squares needs a network whose last layer is linear, and "

@@ -37,7 +37,7 @@ from gmnm_pde.methods.weights import (
     evaluate,
     unweighted_rms,
 )
-from gmnm_pde.networks import LinearOutputNetwork, Network
+from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch
 
 UNITS = 64
@@ -95,12 +95,17 @@ class VariableProjection(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
-        units = min(setting.network.units or UNITS, setting.max_units)
+        units = min(setting.units or UNITS, setting.max_units)
         layout = _layout(setting, units)
         centres = layout.centres()
         enough_units(setting, sum(len(part) for part in centres))
         if not isinstance(network, LinearOutputNetwork):
-            built = layout.network(setting.network, centres, len(problem.unknowns))
+            spec = setting.network
+            built = (
+                layout.network(spec, centres, len(problem.unknowns))
+                if isinstance(spec, PlacedSpec)
+                else setting.initial()
+            )
             if not isinstance(built, LinearOutputNetwork):
                 raise InputError(
                     "the method variable_projection needs a network whose last layer is linear, "

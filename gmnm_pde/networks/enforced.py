@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -59,13 +59,8 @@ class Enforced(Network):
         own = [name.removeprefix("free.") for name in names]
         needed = self._needed(points, orders)
         betas = {beta for _, beta in needed}
-        with torch.no_grad():
-            values = self.free.derivatives(points, betas)
+        leaves = self._leaves(points, needed)
         jacobians = self.free.parameter_jacobian(points, betas, own)
-        leaves = {
-            (name, beta): values[beta][:, self.unknowns.index(name)].clone().requires_grad_()
-            for name, beta in needed
-        }
         return {
             alpha: torch.stack(
                 [self._chained(name, points, alpha, leaves, jacobians) for name in self.unknowns], 1
@@ -93,6 +88,34 @@ class Enforced(Network):
                 j = self.unknowns.index(other)
                 total = total + gradient[:, None] * jacobians[beta][:, j]
         return total
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        leaves = self._leaves(points, self._needed(points, weights))
+        with torch.enable_grad():
+            terms = [
+                weight[:, j] * self.lift.derivative(lambda *key: leaves[key], name, points, alpha)
+                for alpha, weight in weights.items()
+                for j, name in enumerate(self.unknowns)
+            ]
+            total = torch.stack(terms).sum()
+        gradients = torch.autograd.grad(total, list(leaves.values()), materialize_grads=True)
+        inner: dict[Orders, Tensor] = {}
+        for (name, beta), gradient in zip(leaves, gradients, strict=True):
+            zeros = points.new_zeros(len(points), self.n_outputs)
+            inner.setdefault(beta, zeros)[:, self.unknowns.index(name)] = gradient
+        own = [name.removeprefix("free.") for name in names]
+        return self.free.weighted_jacobian(points, inner, own)
+
+    def _leaves(self, points: Tensor, needed: Collection[Key]) -> dict[Key, Tensor]:
+        """Derivatives of v that gradients are taken in."""
+        with torch.no_grad():
+            values = self.free.derivatives(points, {beta for _, beta in needed})
+        return {
+            (name, beta): values[beta][:, self.unknowns.index(name)].clone().requires_grad_()
+            for name, beta in needed
+        }
 
     def _needed(self, points: Tensor, orders: Collection[Orders]) -> dict[Key, None]:
         """The derivatives of v that those of u are made of, in the order they are asked for."""
