@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import gmnm_pde as gp
+from gmnm_pde import catalog
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
@@ -361,6 +362,10 @@ def test_a_solver_looks_the_same_in_every_comparison():
     one, two = looks(["gmnm", "x"], ["spectral"]), looks(["kan", "gmnm"], [])
     assert one["gmnm"] == two["gmnm"]
     assert len({look.colour for look in one.values()}) == 3
+    many = looks([*catalog.names("solvers"), *"abcdefghij"], [])
+    known = catalog.names("solvers")[:8]
+    assert len({look.colour for look in looks(known, []).values()}) == 8
+    assert many["gmnm"] == one["gmnm"]
 
 
 def test_a_trace_keeps_copies_at_times_that_grow():

@@ -26,7 +26,9 @@ OWN = {
     "gmnm": COLOURS[0],
     "gmnm-small": COLOURS[5],
     "pinn": COLOURS[1],
+    "pinn-gauss-newton": COLOURS[2],
     "kan": COLOURS[3],
+    "kan-gauss-newton": COLOURS[6],
     "pig": COLOURS[4],
 }
 """Solvers that have the same colour in every picture."""
@@ -47,10 +49,11 @@ class Look:
 
 def looks(networks: Sequence[str], classical: Sequence[str]) -> dict[str, Look]:
     """Colours for networks; greys, markers and dashes for solvers that are none."""
-    free = [colour for colour in COLOURS if colour not in OWN.values()]
-    others = [name for name in networks if name not in OWN]
     found = {name: Look(OWN[name]) for name in networks if name in OWN}
-    found |= {name: Look((free + list(COLOURS))[i % 16]) for i, name in enumerate(others)}
+    taken = {look.colour for look in found.values()}
+    free = [colour for colour in reversed(COLOURS) if colour not in taken] or list(COLOURS)
+    others = [name for name in networks if name not in OWN]
+    found |= {name: Look(free[i % len(free)]) for i, name in enumerate(others)}
     for i, name in enumerate(classical):
         found[name] = Look(CLASSICAL[i % 3], MARKERS[i % 3], DASHES[i % 3])
     return found
