@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gmnm_pde.errors import GmnmError, InputError
+    from gmnm_pde.fields import gradient, laplacian
     from gmnm_pde.geometry import (
         Ball,
         Box,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     )
     from gmnm_pde.inferred import CoefficientField, Constant
     from gmnm_pde.manufacture import manufactured
-    from gmnm_pde.methods import LeastSquares
+    from gmnm_pde.methods import GaussNewton, LeastSquares, RandomFeatures
     from gmnm_pde.networks import (
         GMNM,
         ChebyshevKANSpec,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference, Spectral, Table
+    from gmnm_pde.references import Exact, FiniteDifference, MonteCarlo, Spectral, Table
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -89,6 +90,7 @@ __all__ = [
     "FourierMLPSpec",
     "GMNMMLPSpec",
     "GMNMSpec",
+    "GaussNewton",
     "GmnmError",
     "Initial",
     "InputError",
@@ -100,6 +102,7 @@ __all__ = [
     "LeastSquares",
     "LinearOutputNetwork",
     "MLPSpec",
+    "MonteCarlo",
     "Network",
     "NetworkSpec",
     "Neumann",
@@ -108,6 +111,7 @@ __all__ = [
     "PlacedSpec",
     "Polygon",
     "Problem",
+    "RandomFeatures",
     "Recipe",
     "Rectangle",
     "Robin",
@@ -117,6 +121,8 @@ __all__ = [
     "Table",
     "Union",
     "__version__",
+    "gradient",
+    "laplacian",
     "load",
     "manufactured",
     "solve",
@@ -124,6 +130,7 @@ __all__ = [
 
 _HOMES = {
     "errors": ("GmnmError", "InputError"),
+    "fields": ("gradient", "laplacian"),
     "geometry": (
         "Ball",
         "Box",
@@ -138,7 +145,7 @@ _HOMES = {
     ),
     "inferred": ("CoefficientField", "Constant"),
     "manufacture": ("manufactured",),
-    "methods": ("LeastSquares",),
+    "methods": ("GaussNewton", "LeastSquares", "RandomFeatures"),
     "networks": (
         "ChebyshevKANSpec",
         "DeepGMNMSpec",
@@ -170,7 +177,7 @@ _HOMES = {
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference", "Spectral", "Table"),
+    "references": ("Exact", "FiniteDifference", "MonteCarlo", "Spectral", "Table"),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

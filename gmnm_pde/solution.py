@@ -46,6 +46,7 @@ class Errors:
         own_error: of the reference itself, 0 for an exact one.
         up_to_constant: the mean difference was taken off where a constant is free.
         inferred: |k - reference| / |reference| of the constants that the reference knows.
+        constants: these.
     """
 
     relative_l2: Mapping[str, float]
@@ -54,6 +55,7 @@ class Errors:
     own_error: Mapping[str, float]
     up_to_constant: bool = False
     inferred: Mapping[str, float] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,8 @@ class Solution:
     ``solution(points)`` evaluates it, (n, d) -> (n, unknowns); numpy in gives numpy out.
 
     Arguments:
-        problem: None if the solution was loaded and its problem was defined in Python.
+        problem: with what was inferred in it; None if the solution was loaded and its problem was
+            defined in Python.
         status: "converged" | "stopped" | "failed" | "interrupted", with the ``reason`` in words.
         estimated_error: relative L2, found without a reference; None where there is no estimate.
         errors: measured against the problem's reference, None without one.
@@ -96,8 +99,10 @@ class Solution:
             parts = [self.network(part) for part in self._parts(points)]
         return self._like(torch.cat(parts), points)
 
-    def derivative(self, points: Points, letters: str, unknown: str | None = None) -> Points:
-        """A derivative, ``"xx"`` for u_xx, at points (n, d), (n,).
+    def derivative(
+        self, points: Points, letters: str | Sequence[str], unknown: str | None = None
+    ) -> Points:
+        """A derivative, ``"xx"`` for u_xx or ``("x1", "x1")``, at points (n, d), (n,).
 
         Raises:
             InputError: a letter that is no coordinate, or an unknown there is not.
@@ -171,7 +176,7 @@ class Solution:
         return {
             "status": self.status,
             "reason": self.reason,
-            "relative_l2": none if errors is None else finite(errors.relative_l2),
+            "relative_l2": none if errors is None else none | finite(errors.relative_l2),
             "max_error": none if errors is None else finite(errors.max_error),
             "estimated_error": none | finite(self.estimated_error),
             "residual_rms": self.residual_rms,
@@ -185,7 +190,7 @@ class Solution:
             "dtype": self.dtype,
             "seed": self.seed,
             "reference": None if errors is None else errors.reference,
-            "reference_error": none if errors is None else finite(errors.own_error),
+            "reference_error": none if errors is None else none | finite(errors.own_error),
             "inferred": dict(self.inferred),
             "standard_error": finite(self.findings.errors),
             "inferred_error": {} if errors is None else finite(errors.inferred),
@@ -305,6 +310,16 @@ def measure(
     """
     if problem.reference is None:
         return None
+    names = problem.reference.known(problem)
+    truth = problem.reference.constants(problem)
+    kind = problem.reference.name
+    constants = {
+        name: abs(value - truth[name]) / (abs(truth[name]) or 1.0)
+        for name, value in (inferred or {}).items()
+        if name in truth
+    }
+    if not names:
+        return Errors({}, {}, kind, {}, inferred=constants, constants=truth)
     where = problem.reference.own_points(problem)
     if where is None:
         where = problem.region.sample_interior(points, "random", ERROR_SEED)
@@ -313,9 +328,7 @@ def measure(
     with torch.no_grad():
         values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
     # A reference may know less than the solution: not the fields that were inferred.
-    values = values[:, : reference.values.shape[1]]
-    difference = values - reference.values
-    names = problem.outputs[: values.shape[1]]
+    difference = values[:, [problem.outputs.index(name) for name in names]] - reference.values
     free = difference.new_tensor([float(name in up_to_constant) for name in names])
     difference = difference - free * difference.mean(0)
     relative, largest = {}, {}
@@ -324,14 +337,8 @@ def measure(
         # A reference of zero has no relative error: the error itself is given.
         relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
         largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
-    known = problem.reference.constants(problem)
-    constants = {
-        name: abs(value - known[name]) / (abs(known[name]) or 1.0)
-        for name, value in (inferred or {}).items()
-        if name in known
-    }
-    kind, own_error = problem.reference.name, reference.own_error
-    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants)
+    own_error = reference.own_error
+    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants, truth)
 
 
 def load(
@@ -390,7 +397,8 @@ def load(
 def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
-    errors = about.pop("errors")
+    errors, findings = about.pop("errors"), Findings(**about.pop("findings", {}))
+    problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,
         network_name=name,
@@ -399,7 +407,7 @@ def _restored(
         unknowns=tuple(about.pop("unknowns")),
         errors=None if errors is None else Errors(**errors),
         history=tuple(Record(**record) for record in about.pop("history")),
-        findings=Findings(**about.pop("findings", {})),
+        findings=findings,
         notes=tuple(about.pop("notes")),
         **about,
     )

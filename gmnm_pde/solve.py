@@ -103,7 +103,7 @@ def solve(
     return Solution(
         network=network,
         network_name=stored_name(network),
-        problem=problem,
+        problem=problem.found(state.findings.values),
         coordinates=tuple(problem.coordinates),
         unknowns=problem.outputs,
         status=outcome.status,

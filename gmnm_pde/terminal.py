@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -156,7 +156,7 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
     table.add_row("problem", problem.name)
     if problem.description:
         table.add_row("", problem.description)
-    table.add_row("coordinates", ", ".join(problem.coordinates))
+    table.add_row("coordinates", ", ".join(shortened(problem.coordinates)))
     if problem.time is None:
         table.add_row("unknowns", ", ".join(problem.unknowns))
     else:
@@ -190,14 +190,25 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
 def _domain_text(problem: Problem, domain: Domain) -> str:
     size = {1: "length", 2: "area"}.get(domain.dimension, "volume")
     box = ", ".join(
-        f"{low:.6g} < {name} < {high:.6g}"
-        for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
+        shortened(
+            [
+                f"{low:.6g} < {name} < {high:.6g}"
+                for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
+            ]
+        )
     )
     sides = ", ".join(domain.sides)
     return (
         f"{type(domain).__name__.lower()} in {box}; {size} {domain.measure:.6g}, "
         f"boundary {domain.boundary_measure:.6g}; sides: {sides}"
     )
+
+
+def shortened(parts: Sequence[str], most: int = 12) -> list[str]:
+    """A list of many parts without those in the middle."""
+    if len(parts) <= most:
+        return list(parts)
+    return [*parts[:3], f"... ({len(parts)} in all)", *parts[-2:]]
 
 
 def _points_text(condition: ConditionFacts) -> str:
