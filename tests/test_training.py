@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from gmnm_pde.methods import (
     GaussNewton,
     Method,
     NaturalGradient,
+    Record,
     Setting,
     SSBroyden,
     State,
@@ -39,8 +41,10 @@ from gmnm_pde.networks import (
 )
 from gmnm_pde.problem import Condition, Dirichlet, Initial, Interface, Problem, Sampling
 from gmnm_pde.references import Exact
+from gmnm_pde.report.convergence import convergence_figure
 from gmnm_pde.solution import measure
-from gmnm_pde.solve import posed, run
+from gmnm_pde.solve import posed, run, shared
+from gmnm_pde.terminal import record_text
 
 sin, exp, pi = torch.sin, torch.exp, math.pi
 SMALL = MLPSpec(width=8, depth=1)
@@ -455,3 +459,33 @@ def test_a_stage_without_progress_gives_way_to_the_next():
 def test_a_network_without_grids_is_refused_by_both_names(option):
     with pytest.raises(InputError, match="the method lbfgs .* refine grids.*network MLP has none"):
         run(LBFGS(**option), setting(), State(), None)
+
+
+# around training
+
+
+def test_methods_of_a_chain_share_the_time():
+    what = setting(time_limit=1000.0)
+    assert shared(what, 1) is what
+    assert shared(what, 2).time_limit == pytest.approx(500.0, abs=50.0)
+    assert shared(replace(what, time_limit=500.0), 2).time_limit < 300.0
+
+
+def test_progress_lines_show_a_loss_where_there_is_one():
+    record = Record(3, 20, 501, 1128, 0.5, 0.1, None, 1.25, loss=1e-3)
+    assert record_text(record).startswith(
+        "step 3    units 20    loss 1.00e-03    residual 5.00e-01"
+    )
+    assert "loss" not in record_text(replace(record, loss=None))
+
+
+def test_the_picture_shows_the_loss_where_there_is_no_estimate():
+    """Against the steps, as the network does not grow, and not as an error."""
+    what = setting()
+    state, _ = run(Adam(iterations=4), what, State(), None)
+    solution = SimpleNamespace(problem=LINE, history=state.records, errors=None)
+    left, right = convergence_figure(solution).axes
+    losses = [record.loss for record in state.records]
+    assert list(right.lines[0].get_xdata()) == [1, 2, 3, 4]
+    assert list(right.lines[0].get_ydata()) == losses
+    assert (left.get_ylabel(), right.get_xlabel()) == ("loss, not an error", "step")
