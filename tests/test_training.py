@@ -389,6 +389,26 @@ def test_an_update_keeps_the_secant_equation_and_stays_positive(variant):
         x = x + step
 
 
+def test_an_update_is_the_inverse_of_the_family_for_the_hessian():
+    """B+ = tau (B - B s s'B / s'Bs + theta s'Bs w w') + y y'/y's, w = y/y's - Bs/s'Bs."""
+    generator = torch.Generator().manual_seed(2)
+    root = torch.randn(4, 4, dtype=torch.float64, generator=generator)
+    B = root @ root.T + torch.eye(4, dtype=torch.float64)
+    slope = torch.randn(4, dtype=torch.float64, generator=generator)
+    H = torch.linalg.inv(B)
+    s = -0.5 * (H @ slope)
+    y = B @ s + 0.3 * s * torch.tensor([1.0, 5.0, 0.1, 2.0], dtype=torch.float64)
+    ys, sBs, yHy = float(y @ s), float(s @ B @ s), float(y @ H @ y)
+    tau, phi = scaling(sBs / ys, yHy / ys, 4, "ssbroyden")
+    assert phi != pytest.approx(1.0)
+    theta = (1 - phi) / (1 + (sBs * yHy / ys**2 - 1) * phi)
+    w = y / ys - B @ s / sBs
+    inner = B - torch.outer(B @ s, B @ s) / sBs + theta * sBs * torch.outer(w, w)
+    expected = tau * inner + torch.outer(y, y) / ys
+    found = updated(H, Moved(s, 0.5, 0.0, slope + y), slope, "ssbroyden")
+    torch.testing.assert_close(torch.linalg.inv(found), expected, rtol=1e-9, atol=1e-9)
+
+
 def test_bfgs_finds_the_inverse_hessian_of_a_parabola():
     """With exact line searches after as many steps as there are parameters."""
     hessian = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
