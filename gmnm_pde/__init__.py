@@ -27,9 +27,12 @@ if TYPE_CHECKING:
         Ellipse,
         Intersection,
         Interval,
+        Mesh,
         Polygon,
         Rectangle,
+        Surface,
         Union,
+        buffered,
     )
     from gmnm_pde.inferred import CoefficientField, Constant
     from gmnm_pde.manufacture import manufactured
@@ -65,7 +68,14 @@ if TYPE_CHECKING:
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference, MonteCarlo, Spectral, Table
+    from gmnm_pde.references import (
+        Exact,
+        FiniteDifference,
+        FiniteElement,
+        MonteCarlo,
+        Spectral,
+        Table,
+    )
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -87,6 +97,7 @@ __all__ = [
     "Exact",
     "FastKANSpec",
     "FiniteDifference",
+    "FiniteElement",
     "FourierMLPSpec",
     "GMNMMLPSpec",
     "GMNMSpec",
@@ -102,6 +113,7 @@ __all__ = [
     "LeastSquares",
     "LinearOutputNetwork",
     "MLPSpec",
+    "Mesh",
     "MonteCarlo",
     "Network",
     "NetworkSpec",
@@ -118,9 +130,11 @@ __all__ = [
     "Sampling",
     "Solution",
     "Spectral",
+    "Surface",
     "Table",
     "Union",
     "__version__",
+    "buffered",
     "gradient",
     "laplacian",
     "load",
@@ -139,9 +153,12 @@ _HOMES = {
         "Ellipse",
         "Intersection",
         "Interval",
+        "Mesh",
         "Polygon",
         "Rectangle",
+        "Surface",
         "Union",
+        "buffered",
     ),
     "inferred": ("CoefficientField", "Constant"),
     "manufacture": ("manufactured",),
@@ -177,7 +194,14 @@ _HOMES = {
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference", "MonteCarlo", "Spectral", "Table"),
+    "references": (
+        "Exact",
+        "FiniteDifference",
+        "FiniteElement",
+        "MonteCarlo",
+        "Spectral",
+        "Table",
+    ),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

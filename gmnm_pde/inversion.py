@@ -31,7 +31,7 @@ def joint(problem: Problem) -> Problem:
             has to be positive and does not start so.
     """
     fields, constants = problem.fields, problem.constants
-    _check_data(problem, constants)
+    check_measurements(problem)
     if fields and problem.time is not None:
         raise InputError(
             f"the coefficient field {fields[0]} is asked for in a problem in time.",
@@ -77,8 +77,18 @@ def _principal_part(problem: Problem, block: Block) -> Mapping[tuple[str, Orders
     return {key: a for key, a in coefficients.items() if sum(key[1]) == highest > 0}
 
 
-def _check_data(problem: Problem, constants: tuple[str, ...]) -> None:
-    assert problem.data is not None
+def check_measurements(problem: Problem) -> None:
+    """Whether there are more measurements than constants.
+
+    Raises:
+        InputError: there are not, or there is nothing to infer.
+    """
+    constants = problem.constants
+    if not problem.infer or problem.data is None:
+        raise InputError(
+            "the methods inverse and inverse_in_time need something to infer, and data.",
+            mend="Add `infer:` and `data:`, or use another method.",
+        )
     count = int((~torch.isnan(problem.data.values)).sum())
     if count <= len(constants):
         raise InputError(

@@ -164,6 +164,10 @@ class Reference(ABC):
         """The only points (n, d) that it is known at, None if it is known everywhere."""
         return None
 
+    def known(self, problem: Problem) -> tuple[str, ...]:
+        """The outputs that :meth:`evaluate` gives."""
+        return tuple(problem.unknowns)
+
     def constants(self, problem: Problem) -> Mapping[str, float]:
         """What it knows of the constants to be inferred."""
         return {}
@@ -332,6 +336,22 @@ class Problem:
     def outputs(self) -> tuple[str, ...]:
         """What a solution is made of: the unknowns, and the fields to be inferred."""
         return (*self.unknowns, *self.fields)
+
+    def found(self, values: Mapping[str, float]) -> Problem:
+        """The problem as it was solved: numbers for the constants, fields among the unknowns.
+
+        A reference that does not know all of these is left out.
+        """
+        if not self.infer:
+            return self
+        known = self.reference is not None and set(self.reference.known(self)) == {*self.outputs}
+        return replace(
+            self,
+            unknowns=self.outputs,
+            infer={},
+            substitution=Fixed(values),
+            reference=self.reference if known else None,
+        )
 
     @property
     def initially(self) -> Problem:

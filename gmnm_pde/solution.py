@@ -46,6 +46,7 @@ class Errors:
         own_error: of the reference itself, 0 for an exact one.
         up_to_constant: the mean difference was taken off where a constant is free.
         inferred: |k - reference| / |reference| of the constants that the reference knows.
+        constants: these.
     """
 
     relative_l2: Mapping[str, float]
@@ -54,6 +55,7 @@ class Errors:
     own_error: Mapping[str, float]
     up_to_constant: bool = False
     inferred: Mapping[str, float] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +65,15 @@ class Solution:
     ``solution(points)`` evaluates it, (n, d) -> (n, unknowns); numpy in gives numpy out.
 
     Arguments:
-        problem: None if the solution was loaded and its problem was defined in Python.
+        problem: with what was inferred in it; None if the solution was loaded and its problem was
+            defined in Python.
         status: "converged" | "stopped" | "failed" | "interrupted", with the ``reason`` in words.
         estimated_error: relative L2, found without a reference; None where there is no estimate.
         errors: measured against the problem's reference, None without one.
         seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
         findings: constants that were inferred, with standard errors; see also ``inferred``.
         notes: what a person should know.
+        checkpoint: what going on with the solve takes beside the network, as plain values.
     """
 
     network: Network
@@ -89,6 +93,7 @@ class Solution:
     errors: Errors | None = None
     findings: Findings = field(default_factory=Findings)
     notes: tuple[str, ...] = ()
+    checkpoint: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
@@ -173,7 +178,7 @@ class Solution:
         return {
             "status": self.status,
             "reason": self.reason,
-            "relative_l2": none if errors is None else finite(errors.relative_l2),
+            "relative_l2": none if errors is None else none | finite(errors.relative_l2),
             "max_error": none if errors is None else finite(errors.max_error),
             "estimated_error": none | finite(self.estimated_error),
             "residual_rms": self.residual_rms,
@@ -187,7 +192,7 @@ class Solution:
             "dtype": self.dtype,
             "seed": self.seed,
             "reference": None if errors is None else errors.reference,
-            "reference_error": none if errors is None else finite(errors.own_error),
+            "reference_error": none if errors is None else none | finite(errors.own_error),
             "inferred": dict(self.inferred),
             "standard_error": finite(self.findings.errors),
             "inferred_error": {} if errors is None else finite(errors.inferred),
@@ -232,6 +237,7 @@ class Solution:
             "seed": self.seed,
             "findings": asdict(self.findings),
             "notes": self.notes,
+            "checkpoint": dict(self.checkpoint),
         }
         arrays = {
             f"network.{key}": value.detach().cpu().numpy()
@@ -307,6 +313,16 @@ def measure(
     """
     if problem.reference is None:
         return None
+    names = problem.reference.known(problem)
+    truth = problem.reference.constants(problem)
+    kind = problem.reference.name
+    constants = {
+        name: abs(value - truth[name]) / (abs(truth[name]) or 1.0)
+        for name, value in (inferred or {}).items()
+        if name in truth
+    }
+    if not names:
+        return Errors({}, {}, kind, {}, inferred=constants, constants=truth)
     where = problem.reference.own_points(problem)
     if where is None:
         where = problem.region.sample_interior(points, "random", ERROR_SEED)
@@ -315,9 +331,7 @@ def measure(
     with torch.no_grad():
         values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
     # A reference may know less than the solution: not the fields that were inferred.
-    values = values[:, : reference.values.shape[1]]
-    difference = values - reference.values
-    names = problem.outputs[: values.shape[1]]
+    difference = values[:, [problem.outputs.index(name) for name in names]] - reference.values
     free = difference.new_tensor([float(name in up_to_constant) for name in names])
     difference = difference - free * difference.mean(0)
     relative, largest = {}, {}
@@ -326,14 +340,8 @@ def measure(
         # A reference of zero has no relative error: the error itself is given.
         relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
         largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
-    known = problem.reference.constants(problem)
-    constants = {
-        name: abs(value - known[name]) / (abs(known[name]) or 1.0)
-        for name, value in (inferred or {}).items()
-        if name in known
-    }
-    kind, own_error = problem.reference.name, reference.own_error
-    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants)
+    own_error = reference.own_error
+    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants, truth)
 
 
 def load(
@@ -392,7 +400,8 @@ def load(
 def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
-    errors = about.pop("errors")
+    errors, findings = about.pop("errors"), Findings(**about.pop("findings", {}))
+    problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,
         network_name=name,
@@ -401,7 +410,7 @@ def _restored(
         unknowns=tuple(about.pop("unknowns")),
         errors=None if errors is None else Errors(**errors),
         history=tuple(Record(**record) for record in about.pop("history")),
-        findings=Findings(**about.pop("findings", {})),
+        findings=findings,
         notes=tuple(about.pop("notes")),
         **about,
     )

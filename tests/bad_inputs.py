@@ -103,10 +103,10 @@ CASES = [
     Bad("later-surface", DOMAIN, "{surface: a.stl}", (":7: domain.surface", "not available yet")),
     Bad("later-mesh", DOMAIN, "{mesh: a.msh}", (":7: domain.mesh", "not available yet")),
     Bad(
-        "later-reference",
+        "element-degree",
         "{exact: {u: sin(pi*x)*sin(pi*y)}}",
-        "{finite_element: {degree: 4}}",
-        (":12: reference.finite_element", "not available yet"),
+        "{finite_element: {degree: 7}}",
+        (":12: reference.finite_element", "degrees 1 to 4, not 7"),
     ),
     # expressions
     Bad("function", "f: -2*pi^2*sin(", "f: -2*pi^2*sni(", (":6: definitions.f", "'sni'", "'sin'")),

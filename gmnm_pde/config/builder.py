@@ -44,14 +44,16 @@ class Builder:
         model = self._model
         self._check_inferred()
         self._names = Names(self._source, model)
-        self._reader = DomainReader(self._source, self._names.space, self._names.parameters)
+        self._reader = DomainReader(
+            self._source, self._names.space, self._names.parameters, self._folder
+        )
         domain, time = self._domain(), self._time()
         region = domain if time is None else Cylinder(domain, time)
         for name, node in self._names.definitions.items():
             path = ("definitions", name)
             check_finite(self._names, f"the definition {name!r}", node, region, path)
         equations = [self._equation(i, text) for i, text in enumerate(model.equations)]
-        conditions = ConditionReader(self._names, self._reader)
+        conditions = ConditionReader(self._names, self._reader, region.sides)
         if not equations and model.data is None:
             raise self._source.place(()).error(
                 "the problem has neither an equation nor data.", "Add `equations:` or `data:`."

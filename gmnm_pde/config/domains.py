@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gmnm_pde.config import schema
+from gmnm_pde.config.data import read_outline
 from gmnm_pde.config.source import KeyPath, Source
 from gmnm_pde.errors import InputError, suggest
 from gmnm_pde.expressions import constant
@@ -18,9 +20,12 @@ from gmnm_pde.geometry import (
     Ellipse,
     Intersection,
     Interval,
+    Mesh,
     Polygon,
     Rectangle,
+    Surface,
     Union,
+    buffered,
 )
 
 Result = TypeVar("Result")
@@ -39,11 +44,17 @@ class DomainReader:
         source: says where values stand.
         coordinates: of space, in order.
         parameters: by name.
+        folder: what paths of files are relative to.
     """
 
     def __init__(
-        self, source: Source, coordinates: Sequence[str], parameters: Mapping[str, float]
+        self,
+        source: Source,
+        coordinates: Sequence[str],
+        parameters: Mapping[str, float],
+        folder: Path,
     ) -> None:
+        self._folder = folder
         self._source = source
         self._coordinates = tuple(coordinates)
         self._parameters = parameters
@@ -79,13 +90,19 @@ class DomainReader:
                     self._pair("an ellipse", middle, (*path, "center")),
                     self._pair("an ellipse", axes, (*path, "semiaxes")),
                 )
-            case [list(), *_] if kind == "polygon":
-                vertices = [self.numbers(item, (*path, i)) for i, item in enumerate(given)]
-                for index, vertex in enumerate(vertices):
-                    self._pair("a vertex", vertex, (*path, index))
-                return Polygon(vertices)  # type: ignore[arg-type]
-            case [] if kind == "polygon":
-                return Polygon(())
+            case str():
+                file = self._folder / given
+                return Mesh(file) if kind == "mesh" else Surface(file)
+            case schema.Outline(file=name):
+                return Polygon(read_outline(self._folder / name, self._coordinates))
+            case schema.Rings(outer=outer, holes=holes):
+                rings = [self._vertices(hole, (*path, "holes", i)) for i, hole in enumerate(holes)]
+                return Polygon(self._vertices(outer, (*path, "outer")), tuple(rings))
+            case schema.Buffer(curve=curve, distance=distance):
+                points = self._vertices(curve, (*path, "curve"))
+                return buffered(points, self.number(distance, (*path, "distance")))
+            case list() if kind == "polygon":
+                return Polygon(self._vertices(given, path))
             case list():
                 return Interval(*self.numbers(given, path))
         raise TypeError(f"{kind} holds a {type(given).__name__}")
@@ -113,6 +130,14 @@ class DomainReader:
             )
         ends = [self.numbers(given[name], (*path, name)) for name in self._coordinates]
         return [(low, high) for low, high in ends]
+
+    def _vertices(
+        self, given: Sequence[Sequence[object]], path: KeyPath
+    ) -> tuple[tuple[float, float], ...]:
+        return tuple(
+            self._pair("a vertex", self.numbers(item, (*path, i)), (*path, i))
+            for i, item in enumerate(given)
+        )
 
     def _pair(self, what: str, numbers: Sequence[float], path: KeyPath) -> tuple[float, float]:
         if len(numbers) != 2:

@@ -99,7 +99,9 @@ class Names:
                 raise self.source.place((*path, name)).error(
                     f"{name!r} is not an unknown.", suggest(name, (*self.unknowns, *others))
                 )
-        for name in self.unknowns:
+        # Of an inverse problem perhaps nothing is known but the constants.
+        wanted = () if others and set(given) & set(others) else self.unknowns
+        for name in wanted:
             if name not in given:
                 raise self.source.place(path).error(
                     f"the {what} for {name!r} is missing.", f"Add `{name}: ...`."

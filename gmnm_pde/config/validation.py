@@ -13,12 +13,7 @@ from gmnm_pde.errors import InputError, suggest
 
 Model = TypeVar("Model", bound=BaseModel)
 
-LATER: Mapping[tuple[str, str], str] = {
-    ("", "infer"): "unknown parameters are",
-    ("domain", "mesh"): "meshes are",
-    ("domain", "surface"): "surfaces are",
-    ("reference", "finite_element"): "the finite-element reference is",
-}
+LATER: Mapping[tuple[str, str], str] = {}
 """Keys of the format that a later version reads, by the section they stand in."""
 
 _TYPES = {
@@ -75,7 +70,7 @@ def validate(
 def _translate(
     finding: Mapping[str, Any], model: type[BaseModel], source: Source, prefix: KeyPath
 ) -> InputError:
-    location: KeyPath = tuple(part for part in finding["loc"] if part != "[key]")
+    location: KeyPath = tuple(part for part in finding["loc"] if not _is_tag(part))
     place = source.place((*prefix, *location))
     kind, value, context = finding["type"], finding["input"], finding.get("ctx", {})
     if kind == "extra_forbidden":
@@ -104,6 +99,11 @@ def _translate(
     if kind == "literal_error":
         return place.error(f"expected {context['expected']}, not {shown(value)}.")
     return place.error(f"{finding['msg'][0].lower()}{finding['msg'][1:]}, not {shown(value)}.")
+
+
+def _is_tag(part: str | int) -> bool:
+    """Whether a part of a location is no key of the file, but says how a value was taken."""
+    return isinstance(part, str) and part.startswith("[")
 
 
 def _unknown_key(location: KeyPath, place: Place, model: type[BaseModel]) -> InputError:

@@ -5,6 +5,7 @@ from gmnm_pde.methods.auto import Auto
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.bfgs import BFGS, SSBroyden
 from gmnm_pde.methods.inverse import Inverse
+from gmnm_pde.methods.inverse_in_time import InverseInTime
 from gmnm_pde.methods.lbfgs import LBFGS
 from gmnm_pde.methods.least_squares import LeastSquares
 from gmnm_pde.methods.levenberg_marquardt import GaussNewton
@@ -20,6 +21,7 @@ METHODS: dict[str, type[Method]] = {
     "gauss_newton": GaussNewton,
     "lbfgs": LBFGS,
     "inverse": Inverse,
+    "inverse_in_time": InverseInTime,
     "least_squares": LeastSquares,
     "random_features": RandomFeatures,
     "natural_gradient": NaturalGradient,
@@ -37,6 +39,7 @@ __all__ = [
     "Auto",
     "GaussNewton",
     "Inverse",
+    "InverseInTime",
     "LeastSquares",
     "Method",
     "NaturalGradient",

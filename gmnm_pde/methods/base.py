@@ -170,6 +170,21 @@ class Method(ABC):
     def start(self, setting: Setting, network: Network | None) -> State:
         """The state before the first step; ``network`` is what an earlier method left."""
 
+    def checkpoint(self, state: State) -> Mapping[str, Any]:
+        """What :meth:`resume` needs beside the network, as plain values that JSON can hold."""
+        return {}
+
+    def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
+        """The state to go on from, of a solve that ended before it was done.
+
+        Arguments:
+            network: the best one so far.
+            saved: what :meth:`checkpoint` gave then; empty if the solve ended before a first step.
+
+        Without a method of its own this is a start from that network.
+        """
+        return self.start(setting, network)
+
     @abstractmethod
     def step(self, setting: Setting, state: State) -> State:
         """One step: one level of a growing network, or one iteration."""

@@ -15,7 +15,7 @@ from gmnm_pde.collocation import data_label
 from gmnm_pde.estimate import rms
 from gmnm_pde.inferred import Findings
 from gmnm_pde.methods.base import Record, Setting
-from gmnm_pde.methods.gauss_newton import Minimum
+from gmnm_pde.methods.reduced import Found
 from gmnm_pde.methods.uncertainty import Statistics, correlations, undetermined
 from gmnm_pde.methods.weights import checked_rows, evaluate, unweighted_rms
 from gmnm_pde.networks import Together
@@ -42,7 +42,7 @@ class Reached:
     network: Together
     blocks: Sequence[Block]
     check: Sequence[Block]
-    minimum: Minimum
+    minimum: Found
     statistics: Statistics
     weights: Mapping[str, float]
 

@@ -33,9 +33,15 @@ class Exact(Reference):
         Raises:
             InputError: an unknown without a function.
         """
-        names = (*problem.unknowns, *(name for name in problem.fields if name in self.functions))
+        names = self.known(problem)
         columns = [self.values(problem, name, points) for name in names]
         return ReferenceValues(torch.stack(columns, dim=1), dict.fromkeys(names, 0.0))
+
+    def known(self, problem: Problem) -> tuple[str, ...]:
+        """All unknowns; of an inverse problem those outputs that it has a function for."""
+        if not problem.infer:
+            return tuple(problem.unknowns)
+        return tuple(name for name in problem.outputs if name in self.functions)
 
     def constants(self, problem: Problem) -> dict[str, float]:
         """The constants to be inferred that it has a function for."""

@@ -97,8 +97,13 @@ def _axes(plot: Axes, places: Sequence[float]) -> None:
     low, high = min(places), max(places)
     pad = max(1.25, (high / low) ** 0.06)
     plot.set_xlim(low / pad, high * pad)
+    plain_ticks(plot, low, high)
+
+
+def plain_ticks(plot: Axes, low: float, high: float) -> None:
+    """Plain numbers along an axis of less than two decades: it has too few powers of ten to read
+    off."""
     if high / low < 30:
-        # Less than two decades have too few powers of ten to read off.
         plot.xaxis.set_major_formatter(ScalarFormatter())
         plot.xaxis.set_minor_formatter(ScalarFormatter() if high / low < 6 else NullFormatter())
         plot.tick_params(axis="x", which="minor", labelsize=7)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmnm_pde.fields import Jet, Orders
+from gmnm_pde.fields import Orders
 from gmnm_pde.problem import Equation, Problem, ReferenceValues
 
 Array = NDArray[np.float64]
@@ -162,7 +162,7 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
             return solution(points)[:, problem.unknowns.index(unknown)]
         return solution.derivative(points, letters, unknown=unknown)
 
-    jet = Jet(problem.coordinates, problem.unknowns, points, values)
+    jet = problem.jet(points, values)
     columns = [cast(Equation, equation).residual(jet) for equation in problem.equations]
     return torch.stack(columns, dim=1)
 
