@@ -20,6 +20,7 @@ from gmnm_pde.errors import CodeError, InputError, suggest
 if TYPE_CHECKING:
     from gmnm_pde.checks import Checked
     from gmnm_pde.config import ProblemFile
+    from gmnm_pde.problem import Problem
     from gmnm_pde.recipe import Recipe
 
 SOLVED, NOT_MET, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -191,7 +192,14 @@ def _solve(
 
 @app.command()
 @verb
-def check(problem: ProblemName, settings: Settings = None) -> None:
+def check(
+    problem: ProblemName,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the domain into domain.png there."),
+    ] = None,
+) -> None:
     """Say what was understood, and what is wrong, before any training."""
     from gmnm_pde.solve import check_solvable
     from gmnm_pde.terminal import make_console, problem_table
@@ -200,6 +208,22 @@ def check(problem: ProblemName, settings: Settings = None) -> None:
     with file.running():
         check_solvable(file.problem, checked)
     make_console().print(problem_table(file.problem, checked, recipe.name))
+    if out is not None:
+        _draw(file.problem, out)
+
+
+def _draw(problem: Problem, folder: Path) -> None:
+    """A picture of the domain."""
+    from gmnm_pde.report.domain import write_domain
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        typer.echo(f"wrote {write_domain(problem, folder)}")
+    except OSError as error:
+        raise InputError(
+            f"the folder {str(folder)!r} cannot be written: {error.strerror or error}.",
+            mend="Give --out a folder that you may write to.",
+        ) from None
 
 
 @app.command("list")

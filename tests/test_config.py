@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 import gmnm_pde as gp
 from gmnm_pde import catalog
 from gmnm_pde.checks import check
-from gmnm_pde.config.files import copies
 from gmnm_pde.config import dump, load_problem, load_recipe, problem_text, recipe_data, schema
 from gmnm_pde.config.builder import Builder
 from gmnm_pde.config.data import read_data
+from gmnm_pde.config.files import copies
 from gmnm_pde.config.source import Source
 from gmnm_pde.config.validation import validate
 from gmnm_pde.config.yaml_source import parse_yaml

@@ -96,9 +96,7 @@ class DomainReader:
             case schema.Outline(file=name):
                 return Polygon(read_outline(self._folder / name, self._coordinates))
             case schema.Rings(outer=outer, holes=holes):
-                rings = [
-                    self._vertices(hole, (*path, "holes", i)) for i, hole in enumerate(holes)
-                ]
+                rings = [self._vertices(hole, (*path, "holes", i)) for i, hole in enumerate(holes)]
                 return Polygon(self._vertices(outer, (*path, "outer")), tuple(rings))
             case schema.Buffer(curve=curve, distance=distance):
                 points = self._vertices(curve, (*path, "curve"))

@@ -26,7 +26,7 @@ def files_named(data: Mapping[str, Any]) -> dict[KeyPath, str]:
     """
     found = dict(_in_domain(data.get("domain"), ("domain",)))
     parts = data.get("subdomains")
-    for name, part in (parts.items() if isinstance(parts, Mapping) else ()):
+    for name, part in parts.items() if isinstance(parts, Mapping) else ():
         found.update(_in_domain(part, ("subdomains", name)))
     for key in SECTIONS:
         found.update(_in_section(data.get(key), (key,)))

@@ -10,8 +10,8 @@ from gmnm_pde.geometry.mesh import Mesh
 from gmnm_pde.geometry.polygon import Polygon, buffered
 from gmnm_pde.geometry.round import Ball, Disk, Ellipse
 from gmnm_pde.geometry.samplers import SAMPLERS
-from gmnm_pde.geometry.surface import Surface
 from gmnm_pde.geometry.split import Within, locate, nudge, split
+from gmnm_pde.geometry.surface import Surface
 
 __all__ = [
     "SAMPLERS",

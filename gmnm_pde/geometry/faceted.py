@@ -56,7 +56,7 @@ class Faceted(Domain):
         return {name: (_rows(whole, rows),) for name, rows in self.shell.groups.items()}
 
     @cached_property
-    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+    def hole_boxes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
         return tuple(
             (tuple(corners.min((0, 1)).tolist()), tuple(corners.max((0, 1)).tolist()))
             for corners in self.shell.cavities
@@ -81,9 +81,7 @@ class Faceted(Domain):
             return no_corners(self.dimension)
         rows = self.shell.is_corner
         angles = np.pi - self.shell.turns[rows]
-        return Corners(
-            torch.from_numpy(self.shell.corners[rows, 0]), torch.from_numpy(angles)
-        )
+        return Corners(torch.from_numpy(self.shell.corners[rows, 0]), torch.from_numpy(angles))
 
     @property
     def _ends_at_corners(self) -> Tensor:

@@ -191,9 +191,7 @@ def _groups(mesh: Any, index: int, many: int, dimension: int) -> Iterator[tuple[
             mask = np.zeros(many, bool)
             mask[np.asarray(rows, dtype=np.int64)] = True
             yield name, mask
-    names = {
-        int(tag): name for name, (tag, of) in _fields(mesh).items() if int(of) == dimension
-    }
+    names = {int(tag): name for name, (tag, of) in _fields(mesh).items() if int(of) == dimension}
     for key in TAGS:
         if key in mesh.cell_data:
             tags = np.asarray(mesh.cell_data[key][index])

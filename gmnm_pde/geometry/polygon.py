@@ -73,7 +73,9 @@ def buffered(curve: Sequence[Sequence[float]], distance: float) -> Polygon:
     Raises:
         InputError: fewer than two points, or a distance that is not positive.
     """
-    points = [finite_numbers(f"point {i} of the curve", point, 2) for i, point in enumerate(curve, 1)]
+    points = [
+        finite_numbers(f"point {i} of the curve", point, 2) for i, point in enumerate(curve, 1)
+    ]
     (size,) = finite_numbers("the distance", (distance,))
     if len(set(points)) < 2:
         raise InputError("a curve needs two points or more.", mend="Give them as [[x, y], ...].")
@@ -179,7 +181,9 @@ def _meeting(rows: Tensor, start: Tensor, end: Tensor) -> Tensor:
     low, high = torch.minimum(start, end), torch.maximum(start, end)
     near = ((low[i] <= high[j]) & (high[i] >= low[j])).all(2) & (i < j)
     i, j = i[near], j[near]
-    crossing = (side(i, start[j]) * side(i, end[j]) <= 0) & (side(j, start[i]) * side(j, end[i]) <= 0)
+    crossing = (side(i, start[j]) * side(i, end[j]) <= 0) & (
+        side(j, start[i]) * side(j, end[i]) <= 0
+    )
     neighbours = (j - i == 1) | ((i == 0) & (j == count - 1))
     turn = edge[i, 0] * edge[j, 1] - edge[i, 1] * edge[j, 0]
     folded = (turn == 0.0) & ((edge[i] * edge[j]).sum(1) < 0.0)

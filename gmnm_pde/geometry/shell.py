@@ -140,10 +140,11 @@ class Shell:
         starts_at = np.zeros(len(self.vertices), np.int64)
         starts_at[self.facets[:, 0]] = np.arange(len(self.facets))
         size = np.abs(self.turns)
+        gentle = np.where(size > TURN, 0.0, size)
         following = starts_at[self.facets[:, 1]]
         preceding = np.empty_like(following)
         preceding[following] = np.arange(len(following))
-        beside = np.maximum(size[following], size[preceding])
+        beside = np.maximum(gentle[following], gentle[preceding])
         return (size > TURN) | ((size > STRAIGHT) & (size > TIMES * beside))
 
     @cached_property
@@ -153,7 +154,6 @@ class Shell:
         shape = (len(self.vertices),) * 2
         graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape)
         return connected_components(graph, directed=False)[1][self.facets[:, 0]]
-
 
     @property
     def cavities(self) -> list[Array]:
@@ -184,7 +184,9 @@ def closed_shell(
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     shell = Shell(
-        vertices, facets[order], {name: np.sort(place[rows]) for name, rows in (groups or {}).items()}
+        vertices,
+        facets[order],
+        {name: np.sort(place[rows]) for name, rows in (groups or {}).items()},
     )
     if abs(shell.volume) <= 1e-14 * np.ptp(vertices, axis=0).max() ** shell.dimension:
         raise InputError("the boundary encloses nothing.", mend="Check the file.")
