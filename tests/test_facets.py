@@ -11,17 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import matplotlib
 import meshio
 import numpy as np
 import pytest
 import torch
+from figure_texts import words
 from scipy.spatial import cKDTree
 from test_geometry import BOX_SIDES, DomainConformance
 
+from gmnm_pde import Dirichlet, Exact, Initial, Problem, runs, solve
+from gmnm_pde.catalog import copy_problem
+from gmnm_pde.checks import check
+from gmnm_pde.cli import main
+from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Cylinder, Difference, Disk, Mesh, Polygon, Surface, buffered
 from gmnm_pde.geometry.nearest import NearestFacet
 from gmnm_pde.geometry.shell import Shell
+from gmnm_pde.report.domain import domain_figure
+from gmnm_pde.report.style import STYLE
 
 # ------------------------------------------------------------------------------- meshes, made here
 
@@ -432,3 +441,107 @@ def test_a_missing_package_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     refused(make, package, "gmnm-pde[geometry]")
+
+
+# ------------------------------------------------------------------------------- problem files
+
+PROBLEM = """\
+name: demo
+coordinates: [x, y]
+unknowns: [u]
+domain:
+  difference:
+    - {mesh: frame.msh}
+    - {polygon: {file: cut.csv}}
+equations: [u_xx + u_yy = 0]
+conditions:
+  - {at: [hole, inlet], equation: u = x}
+  - {at: boundary, where: x > 0, equation: u = x}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(frame(), tmp_path / "frame.msh", file_format="gmsh22", binary=False)
+    (tmp_path / "cut.csv").write_text("x,y\n2.2,0.2\n2.4,0.2\n2.3,0.3\n")
+    (tmp_path / "demo.yaml").write_text(PROBLEM)
+    return tmp_path
+
+
+def test_files_travel_with_a_run(folder: Path) -> None:
+    file = load_problem(folder / "demo.yaml")
+    assert "hole" in file.problem.domain.sides
+    run = runs.open_run(folder / "run")
+    runs.write_inputs(run, file, file.recipe())
+    assert {path.name for path in run.path.iterdir()} == {
+        "problem.yaml", "solver.yaml", "mesh.msh", "outline.csv",
+    }  # fmt: skip
+    again = load_problem(folder / "run" / "problem.yaml")
+    assert again.problem.domain.measure == file.problem.domain.measure
+
+
+def test_unknown_groups_and_bad_files_are_named(folder: Path) -> None:
+    path = folder / "demo.yaml"
+    path.write_text(PROBLEM.replace("[hole, inlet]", "outlet"))
+    refused(lambda: check(load_problem(path).problem), "'outlet'", "inlet", "hole")
+    path.write_text(PROBLEM)
+    (folder / "cut.csv").write_text("x,y\n2.2,zero\n")
+    refused(
+        lambda: load_problem(path), "demo.yaml:7: domain.difference.1.polygon.file", "cut.csv:2"
+    )
+    (folder / "frame.msh").write_text("nothing")
+    refused(lambda: load_problem(path), "demo.yaml:6: domain.difference.0.mesh: frame.msh: ")
+
+
+def test_init_copies_the_mesh(tmp_path: Path) -> None:
+    copied = copy_problem("poisson-mesh", tmp_path / "mine.yaml")
+    assert [path.name for path in copied] == ["mine.yaml", "poisson-mesh.msh"]
+
+
+@pytest.mark.parametrize(("name", "limit"), [("poisson-mesh", 1e-7), ("gear", 1e-6)])
+def test_problems_in_the_plane(name: str, limit: float) -> None:
+    solution = solve(name, rtol=limit)
+    assert solution.status == "converged"
+    assert solution.errors is not None
+    assert solution.errors.relative_l2["u"] < limit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("poisson-mesh-3d", 1e-5), ("poisson-torus", 1e-5), ("poisson-stl", 1e-5), ("airfoil", 1e-6)],
+)
+def test_problems_that_take_longer(name: str, limit: float) -> None:
+    solution = solve(name, rtol=limit)
+    assert solution.status == "converged"
+    assert solution.errors is not None
+    assert solution.errors.relative_l2["u"] < limit
+
+
+def test_heat_in_a_mesh() -> None:
+    problem = Problem(
+        coordinates="xyt",
+        unknowns="u",
+        domain=TestFrame.domain,
+        time=(0.0, 0.1),
+        equations=[lambda u, p: u.t - u.xx - u.yy],
+        conditions=[
+            Initial(lambda p: torch.exp(p.x) * torch.cos(p.y)),
+            Dirichlet(lambda p: torch.exp(p.x) * torch.cos(p.y)),
+        ],
+        reference=Exact(lambda p: torch.exp(p.x) * torch.cos(p.y)),
+    )
+    solution = solve(problem, rtol=1e-3)
+    assert solution.errors is not None
+    assert solution.errors.relative_l2["u"] < 1e-3
+
+
+@pytest.mark.parametrize("name", ["poisson-mesh", "poisson-torus", "heat", "burgers"])
+def test_pictures_of_domains(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", name, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "domain.png").stat().st_size > 5_000
+    with matplotlib.rc_context(STYLE):
+        said = words(domain_figure(load_problem(name).problem))
+    for part in {"poisson-mesh": ("hole", "wall", "inlet")}.get(name, ()):
+        assert part in said
+    capsys.readouterr()

@@ -64,9 +64,10 @@ class NearestFacet:
     """Distances to a shell.
 
     Facets, large ones in parts, are looked up by their middles: one whose middle is at the distance
-    s and whose radius is r is no nearer than s - r. Close to the boundary a few of them settle which is nearest. Far
-    from it that bound will do, and the side is that of a point nearer to the boundary, reached
-    within a ball that the bound shows to be free of it. Sides are kept for a grid of cells.
+    s and whose radius is r is no nearer than s - r. Close to the boundary a few of them settle
+    which is nearest. Far from it that bound will do, and the side is that of a point nearer to the
+    boundary, reached within a ball that the bound shows to be free of it. Sides are kept for a grid
+    of cells.
     """
 
     def __init__(self, shell: Shell) -> None:
