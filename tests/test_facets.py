@@ -20,7 +20,7 @@ from figure_texts import words
 from scipy.spatial import cKDTree
 from test_geometry import BOX_SIDES, DomainConformance
 
-from gmnm_pde import Dirichlet, Exact, Initial, Problem, runs, solve
+from gmnm_pde import runs, solve
 from gmnm_pde.catalog import copy_problem
 from gmnm_pde.checks import check
 from gmnm_pde.cli import main
@@ -518,20 +518,25 @@ def test_problems_that_take_longer(name: str, limit: float) -> None:
     assert solution.errors.relative_l2["u"] < limit
 
 
-def test_heat_in_a_mesh() -> None:
-    problem = Problem(
-        coordinates="xyt",
-        unknowns="u",
-        domain=TestFrame.domain,
-        time=(0.0, 0.1),
-        equations=[lambda u, p: u.t - u.xx - u.yy],
-        conditions=[
-            Initial(lambda p: torch.exp(p.x) * torch.cos(p.y)),
-            Dirichlet(lambda p: torch.exp(p.x) * torch.cos(p.y)),
-        ],
-        reference=Exact(lambda p: torch.exp(p.x) * torch.cos(p.y)),
-    )
-    solution = solve(problem, rtol=1e-3)
+HEAT = """\
+name: demo
+coordinates: [x, y, t]
+unknowns: [u]
+definitions: {w: exp(-t)*sin(x)*cos(y)}
+domain: {mesh: frame.msh}
+time: [0, 0.2]
+equations: [u_t = u_xx + u_yy + w]
+conditions:
+  - {at: initial, equation: u = w}
+  - {at: [hole, inlet], equation: u = w}
+  - {at: [right, bottom, top], equation: u = w}
+reference: {exact: {u: w}}
+"""
+
+
+def test_heat_in_a_mesh(folder: Path) -> None:
+    (folder / "demo.yaml").write_text(HEAT)
+    solution = solve(folder / "demo.yaml", rtol=1e-3)
     assert solution.errors is not None
     assert solution.errors.relative_l2["u"] < 1e-3
 
