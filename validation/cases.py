@@ -142,11 +142,7 @@ class Suite:
 def load_suite(path: Path = CASES) -> Suite:
     """Read the cases; a figure and a row of the sweep that are the same solve become one case."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    rows = [
-        _case({**row, "groups": (group,)})
-        for group in PLAIN
-        for row in data[group]
-    ]
+    rows = [_case({**row, "groups": (group,)}) for group in PLAIN for row in data[group]]
     cases: dict[str, Case] = {}
     for case in (*rows, *_sweep(data["sweep"])):
         cases[case.name] = _merged(cases[case.name], case) if case.name in cases else case
