@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import gmnm_pde as gp
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
+from gmnm_pde.methods import Record
 from gmnm_pde.networks import GMNM, GMNMSpec, NetworkSpec
 from gmnm_pde.networks.sizing import parameters_of, sized
 from gmnm_pde.report.comparison import looks, together
@@ -135,6 +137,16 @@ def test_a_solver_that_cannot_is_a_row_with_the_reason(folder, capsys):
     assert "refused" in capsys.readouterr().out
 
 
+def test_without_a_reference_there_are_rows_and_no_pictures(folder, capsys):
+    (folder / "line.yaml").write_text(LINE.partition("reference")[0])
+    assert main(["compare", "line.yaml", "--solvers", "gmnm", "--out", "cmp"]) == 1
+    (row,) = rows(folder / "cmp/results.csv")
+    assert (row["status"], row["relative_l2_u"]) == ("converged", "")
+    assert "no reference" in capsys.readouterr().out
+    assert not list((folder / "cmp").glob("*.png"))
+    assert (folder / "cmp/report.html").is_file()
+
+
 def test_a_solver_that_crashes_is_a_row(folder, monkeypatch):
     module = import_module("gmnm_pde.studies.compare")
     solve = module.solve
@@ -195,8 +207,6 @@ def test_sized_networks_are_as_large_as_allowed(projection, dimension):
 
 
 def test_a_network_with_a_width_is_sized_by_what_it_builds():
-    from dataclasses import dataclass
-
     @dataclass(frozen=True)
     class Wide(NetworkSpec):
         width: int = 3
@@ -211,6 +221,20 @@ def test_a_network_with_a_width_is_sized_by_what_it_builds():
     assert spec.width == (100 - 1) // 4
     with pytest.raises(InputError, match="at least 5"):
         sized(Wide(), 4, 2, 1)
+
+
+def test_a_network_with_several_widths_gets_the_same_in_each():
+    @dataclass(frozen=True)
+    class Layers(NetworkSpec):
+        units: tuple[int, ...] = (4, 2)
+
+        def initial(self, lower, upper, n_outputs, generator):
+            sizes = (len(lower), *self.units, n_outputs)
+            return torch.nn.Sequential(*(torch.nn.Linear(a, b) for a, b in pairwise(sizes)))
+
+    spec = sized(Layers(), 100, 2, 1)
+    assert spec.units == (7, 7)
+    assert parameters_of(spec, 2, 1) == 85
 
 
 def test_points_are_the_same_for_all():
@@ -337,6 +361,18 @@ def test_a_solver_looks_the_same_in_every_comparison():
     one, two = looks(["gmnm", "x"], ["spectral"]), looks(["kan", "gmnm"], [])
     assert one["gmnm"] == two["gmnm"]
     assert len({look.colour for look in one.values()}) == 3
+
+
+def test_a_trace_keeps_copies_at_times_that_grow():
+    trace, network = Trace(), GMNM.random(1, 3, generator=torch.Generator().manual_seed(0))
+    before = network.pi.detach().clone()
+    for step, seconds in enumerate((1.0, 1.01, 1.5)):
+        trace(Record(step, 3, 10, 9, 1.0, 1.0, None, seconds), network)
+        with torch.no_grad():
+            network.pi.add_(1.0)
+    assert [record.seconds for record, _ in trace.kept] == [1.0, 1.5]
+    assert torch.equal(trace.kept[0][1].pi, before)
+    assert torch.equal(trace.kept[1][1].pi, before + 2.0)
 
 
 def test_errors_of_a_curve_are_those_of_solves_that_ended_there(monkeypatch):

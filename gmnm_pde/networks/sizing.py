@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
 
@@ -19,32 +20,34 @@ def sized(spec: NetworkSpec, parameters: int, n_inputs: int, n_outputs: int) -> 
     Raises:
         InputError: not even the smallest one is small enough, or the network has no size to set.
     """
-    name = _size_option(spec)
-    least = parameters_of(replace(spec, **{name: 1}), n_inputs, n_outputs)
+    least = parameters_of(with_size(spec, 1), n_inputs, n_outputs)
     if least > parameters:
         raise InputError(
             f"{type(spec).__name__} has at least {least} parameters, more than {parameters}.",
             mend=f"Allow {least} or more.",
         )
     low, high = 1, 2
-    while high < LARGEST and _fits(spec, name, high, parameters, n_inputs, n_outputs):
+    while high < LARGEST and _fits(spec, high, parameters, n_inputs, n_outputs):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if _fits(spec, name, middle, parameters, n_inputs, n_outputs):
+        if _fits(spec, middle, parameters, n_inputs, n_outputs):
             low = middle
         else:
             high = middle
-    return replace(spec, **{name: low})
+    return with_size(spec, low)
 
 
 def with_size(spec: NetworkSpec, size: int) -> NetworkSpec:
-    """The options with that width, or at most so many units.
+    """The options with that width in every layer, or at most so many units.
 
     Raises:
         InputError: the network has neither.
     """
-    return replace(spec, **{_size_option(spec): size})
+    name = _size_option(spec)
+    now = getattr(spec, name)
+    chosen: Any = (size,) * len(now) if isinstance(now, tuple) else size
+    return replace(spec, **{name: chosen})
 
 
 def parameters_of(spec: NetworkSpec, n_inputs: int, n_outputs: int) -> int:
@@ -68,7 +71,7 @@ def parameters_of(spec: NetworkSpec, n_inputs: int, n_outputs: int) -> int:
 
 def _size_option(spec: NetworkSpec) -> str:
     names = {item.name for item in fields(spec)}
-    for name in ("width", "units"):
+    for name in ("width", "units", "widths"):
         if name in names:
             return name
     raise InputError(
@@ -77,8 +80,5 @@ def _size_option(spec: NetworkSpec) -> str:
     )
 
 
-def _fits(
-    spec: NetworkSpec, name: str, size: int, parameters: int, n_inputs: int, n_outputs: int
-) -> bool:
-    tried = replace(spec, **{name: size})
-    return parameters_of(tried, n_inputs, n_outputs) <= parameters
+def _fits(spec: NetworkSpec, size: int, parameters: int, n_inputs: int, n_outputs: int) -> bool:
+    return parameters_of(with_size(spec, size), n_inputs, n_outputs) <= parameters

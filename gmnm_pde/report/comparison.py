@@ -134,8 +134,9 @@ def _band(plot: Axes, points: Sequence[Point], look: Look, name: str) -> None:
                     label=name)  # fmt: skip
         return
     times, heights = together(curves)
-    middle = np.nanmedian(heights, 0)
-    low, high = np.nanmin(heights, 0), np.nanmax(heights, 0)
+    # Of an even number of seeds the median is the geometric mean of two: the axis is logarithmic.
+    middle = np.exp(np.median(np.log(heights), 0))
+    low, high = heights.min(0), heights.max(0)
     plot.fill_between(times, low, high, color=look.colour, alpha=0.18, lw=0)
     plot.loglog(times, middle, color=look.colour, label=f"{name} ({len(curves)} seeds)")
     for seconds, errors in curves:

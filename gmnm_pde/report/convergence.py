@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from gmnm_pde.report.sample import SolutionLike
 from gmnm_pde.report.style import ACCENT, INK, SMALLEST, Head, scientific, titled_figure
@@ -105,5 +105,7 @@ def plain_ticks(plot: Axes, low: float, high: float) -> None:
     off."""
     if high / low < 30:
         plot.xaxis.set_major_formatter(ScalarFormatter())
-        plot.xaxis.set_minor_formatter(ScalarFormatter() if high / low < 6 else NullFormatter())
+        if high / low >= 6:
+            plot.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        plot.xaxis.set_minor_formatter(ScalarFormatter())
         plot.tick_params(axis="x", which="minor", labelsize=7)

@@ -220,7 +220,7 @@ def _finite_elements(problem: Problem, refine: int) -> Found:
 
 
 SOLVERS = (
-    Classical("spectral", (8, 12, 16, 24, 32, 48, 64), _spectral),
+    Classical("spectral", (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256), _spectral),
     Classical("finite-differences-4", (21, 41, 81, 161, 321, 641), _finite_differences),
     Classical("finite-elements-4", (2, 3, 4, 5, 6, 7), _finite_elements, "refinements of a mesh"),
 )

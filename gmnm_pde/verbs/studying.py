@@ -94,6 +94,8 @@ def run_comparison(folder: RunFolder, file: ProblemFile, manifest: Mapping[str, 
         write_study(folder, manifest, words, rows, curves.read())
     console.print(comparison_table(rows))
     console.print(words)
+    if file.problem.reference is None:
+        console.print("The problem has no reference: there is no error to measure.")
     console.print(files_text(folder.path), soft_wrap=True)
     if interrupted:
         console.print(f"Go on with: gmnm-pde resume {folder.path}", soft_wrap=True)

@@ -69,6 +69,8 @@ def setting_words(budget: Budget, options: Mapping[str, Any]) -> str:
     """Under which conditions: budget, seeds, tolerance, threads, device and precision."""
     import torch
 
+    from gmnm_pde.solve import chosen_device
+
     seeds, rtol = options.get("seeds", 1), options.get("rtol")
     threads = torch.get_num_threads()
     parts = [
@@ -76,7 +78,7 @@ def setting_words(budget: Budget, options: Mapping[str, Any]) -> str:
         f"rtol {rtol:g}" if rtol is not None else "",
         f"{seeds} seeds: median and range" if seeds > 1 else "one seed",
         f"{threads} thread{'s' if threads > 1 else ''}",
-        f"device {options['device']}",
+        chosen_device(options["device"]).type.upper(),
         "float64",
     ]
     return "; ".join(part for part in parts if part)
