@@ -9,7 +9,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,6 +42,9 @@ from gmnm_pde.verbs.studying import (
     study_convergence,
     values_of,
 )
+
+if TYPE_CHECKING:
+    from gmnm_pde.problem import Problem
 
 app = typer.Typer(
     name="gmnm-pde",
@@ -95,7 +98,14 @@ def solve(
 
 @app.command()
 @verb
-def check(problem: ProblemName, settings: Settings = None) -> None:
+def check(
+    problem: ProblemName,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the domain into domain.png there."),
+    ] = None,
+) -> None:
     """Say what was understood, and what is wrong, before any training."""
     from gmnm_pde.solve import check_solvable
     from gmnm_pde.terminal import make_console, problem_table
@@ -104,6 +114,22 @@ def check(problem: ProblemName, settings: Settings = None) -> None:
     with file.running():
         check_solvable(file.problem, checked)
     make_console().print(problem_table(file.problem, checked, recipe.name))
+    if out is not None:
+        _draw(file.problem, out)
+
+
+def _draw(problem: Problem, folder: Path) -> None:
+    """A picture of the domain."""
+    from gmnm_pde.report.domain import write_domain
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        typer.echo(f"wrote {write_domain(problem, folder)}")
+    except OSError as error:
+        raise InputError(
+            f"the folder {str(folder)!r} cannot be written: {error.strerror or error}.",
+            mend="Give --out a folder that you may write to.",
+        ) from None
 
 
 @app.command()

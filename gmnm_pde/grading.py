@@ -230,10 +230,10 @@ def patches_around_holes(domain: Domain, first: Patch) -> tuple[Patch, ...]:
     over the domain.
     """
     found: list[Patch] = []
-    for low, high in domain.holes:
+    for low, high in domain.hole_boxes:
         lower, upper = np.array(low), np.array(high)
         narrow, spacing = float((upper - lower).min()), np.array(first.spacing)
-        levels = []
+        levels: list[np.ndarray] = []
         while len(levels) < MOST_AROUND and float(spacing.max()) > HOLE * narrow:
             spacing = np.minimum(spacing, 0.5 * spacing.max())
             levels.append(spacing)

@@ -26,8 +26,9 @@ from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import gradient
 from gmnm_pde.methods.training.refilling import R3, RAD, RARD, REFILLS, Region
 from gmnm_pde.methods.training.refilling.base import by_density, relative_density
+from gmnm_pde.methods.training.windows import row_times, windowed
 from gmnm_pde.networks import MLPSpec
-from gmnm_pde.problem import Dirichlet, Initial, Problem, Sampling
+from gmnm_pde.problem import Dirichlet, Initial, Periodic, Problem, Sampling
 from gmnm_pde.references import Exact
 from gmnm_pde.solution import measure
 from gmnm_pde.solve import run
@@ -172,10 +173,56 @@ def test_training_with_causal_weights(method):
     assert state.records[-1].loss < state.records[0].loss
 
 
-def test_causal_weights_without_time_are_refused_by_both_names():
-    problem = replace(LINE, name="line")
-    with pytest.raises(InputError, match="the method lbfgs has `causal` weights.*line has none"):
-        run(LBFGS(causal=1.0), setting(problem), State(), None)
+@pytest.mark.parametrize("option", [{"causal": 1.0}, {"windows": 2}])
+def test_what_follows_time_is_refused_without_it_by_both_names(option):
+    problem, (name,) = replace(LINE, name="line"), option
+    with pytest.raises(InputError, match=f"the method lbfgs has the option `{name}`.*line has no"):
+        run(LBFGS(**option), setting(problem), State(), None)
+
+
+# windows
+
+
+def test_windows_leave_out_later_rows():
+    what = setting(HEAT)
+    objective = Objective(HEAT, training_blocks(what, what.sampling, 1.0, 2.0))
+    weights = Weights.ones(objective.blocks)
+    first = windowed(objective, weights, 0, 4)
+    for block, rows in zip(objective.blocks, first.rows, strict=True):
+        early = block.points[:, 1] <= 0.05
+        assert torch.equal(rows > 0, early)
+        assert float(rows.mean()) == pytest.approx(1.0)
+    assert windowed(objective, weights, 3, 4) is weights
+
+
+def test_rows_of_two_points_have_one_time():
+    periodic = replace(HEAT, conditions=[Periodic("x"), HEAT.conditions[1]])
+    what = setting(periodic)
+    blocks = training_blocks(what, what.sampling, 1.0, 2.0)
+    pairs = [block for block in blocks if block.average is not None]
+    assert pairs
+    for block in pairs:
+        torch.testing.assert_close(row_times(block), block.points[: len(block.average), 1])
+
+
+@pytest.mark.parametrize("kind", [Adam, LBFGS, GaussNewton])
+def test_training_goes_through_all_windows(kind):
+    method, what = kind(iterations=12, windows=3), setting(HEAT)
+    state, windows = method.start(what, None), []
+    while method.decide(what, state) is None:
+        state = method.step(what, state)
+        windows.append(state.memory.window)
+    assert windows == sorted(windows)
+    assert set(windows) == {0, 1, 2}
+    # Weights of windows before do not stay.
+    assert state.memory.weights.rows == (None,) * 3
+
+
+def test_a_window_without_progress_gives_way_to_the_next():
+    method = GaussNewton(iterations=300, windows=2, tolerance=0.9999)
+    state, _ = run(method, setting(HEAT), State(), None)
+    assert state.memory.window == 1
+    assert len(state.records) < 100
 
 
 # points

@@ -225,7 +225,7 @@ def test_the_exact_solution_solves_its_problem(path):
         ("poisson-5d", 1e-3, 1000),
         ("poisson-100d", 1e-4, 1000),
         ("heat-10d", 1e-2, 1000),
-        pytest.param("heat-10d", 1e-3, 2000, marks=pytest.mark.slow),
+        pytest.param("heat-10d", 1e-3, 4000, marks=pytest.mark.slow),
         pytest.param("hjb-100d", 2e-2, 2000, marks=pytest.mark.slow),
     ],
 )
@@ -299,11 +299,13 @@ def test_levels_have_to_grow():
             gp.RandomFeatures(**options)
 
 
-def test_gauss_newton_trains_what_was_drawn():
-    """In the dual form: more parameters than rows."""
+@pytest.mark.parametrize("rows", [400, 1500])
+def test_gauss_newton_trains_what_was_drawn(rows):
+    """541 parameters, with fewer rows (in the dual form) and with more."""
 
     def exact(points):
-        return torch.exp(-(points - 0.2).square().sum(1) / 2)
+        square = (points - 0.2).square().sum(1)
+        return torch.exp(-square / 2) * (1 + 0.5 * torch.sin(points[:, 0]))
 
     problem = gp.Problem(
         coordinates=[f"x{k}" for k in range(8)],
@@ -312,19 +314,21 @@ def test_gauss_newton_trains_what_was_drawn():
         equations=[lambda u, points: u - exact(points)],
         reference=gp.Exact({"u": exact}),
     )
-    drawn = gp.RandomFeatures(shapes=("round",))
-    network, sampling = GMNMSpec(units=60), Sampling(interior=700)
-    errors = [
+    drawn = gp.RandomFeatures(shapes=("round",), widths=(0.7,))
+    network, sampling = GMNMSpec(units=30), Sampling(interior=rows)
+    first, last = (
         gp.solve(
             problem,
             solver=gp.Recipe(network=network, methods=methods, sampling=sampling),
-            max_units=60,
             time_limit=600,
             device="cpu",
-        ).errors.relative_l2["u"]
-        for methods in ((drawn,), (drawn, gp.GaussNewton(iterations=5)))
-    ]
-    assert errors[1] < 0.3 * errors[0]
+        )
+        for methods in ((drawn,), (drawn, gp.GaussNewton(iterations=8)))
+    )
+    losses = [record.loss for record in last.history if record.loss is not None]
+    assert losses[-1] < 0.1 * losses[0]
+    if rows > 541:
+        assert last.errors.relative_l2["u"] < 0.3 * first.errors.relative_l2["u"]
 
 
 def test_a_solution_comes_back_from_its_file(tmp_path):

@@ -98,7 +98,10 @@ def figures(solution: FakeSolution) -> list[Figure]:
 )
 def test_pictures(name, known, tmp_path):
     paths = write_pictures(solution_on(DOMAINS[name], known=known), tmp_path)
-    assert [path.name for path in paths] == ["solution.png", "error.png", "convergence.png"]
+    expected = ["solution.png", "error.png", "convergence.png"]
+    if DOMAINS[name].dimension == 3:
+        expected.append("surface.png")
+    assert [path.name for path in paths] == expected
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     for path in paths:
         with Image.open(path) as image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from gmnm_pde.methods import (
     GaussNewton,
     Method,
     NaturalGradient,
+    Record,
     Setting,
     SSBroyden,
     State,
@@ -39,8 +41,10 @@ from gmnm_pde.networks import (
 )
 from gmnm_pde.problem import Condition, Dirichlet, Initial, Interface, Problem, Sampling
 from gmnm_pde.references import Exact
+from gmnm_pde.report.convergence import convergence_figure
 from gmnm_pde.solution import measure
-from gmnm_pde.solve import posed, run
+from gmnm_pde.solve import posed, run, shared
+from gmnm_pde.terminal import record_text
 
 sin, exp, pi = torch.sin, torch.exp, math.pi
 SMALL = MLPSpec(width=8, depth=1)
@@ -385,6 +389,26 @@ def test_an_update_keeps_the_secant_equation_and_stays_positive(variant):
         x = x + step
 
 
+def test_an_update_is_the_inverse_of_the_family_for_the_hessian():
+    """B+ = tau (B - B s s'B / s'Bs + theta s'Bs w w') + y y'/y's, w = y/y's - Bs/s'Bs."""
+    generator = torch.Generator().manual_seed(2)
+    root = torch.randn(4, 4, dtype=torch.float64, generator=generator)
+    B = root @ root.T + torch.eye(4, dtype=torch.float64)
+    slope = torch.randn(4, dtype=torch.float64, generator=generator)
+    H = torch.linalg.inv(B)
+    s = -0.5 * (H @ slope)
+    y = B @ s + 0.3 * s * torch.tensor([1.0, 5.0, 0.1, 2.0], dtype=torch.float64)
+    ys, sBs, yHy = float(y @ s), float(s @ B @ s), float(y @ H @ y)
+    tau, phi = scaling(sBs / ys, yHy / ys, 4, "ssbroyden")
+    assert phi != pytest.approx(1.0)
+    theta = (1 - phi) / (1 + (sBs * yHy / ys**2 - 1) * phi)
+    w = y / ys - B @ s / sBs
+    inner = B - torch.outer(B @ s, B @ s) / sBs + theta * sBs * torch.outer(w, w)
+    expected = tau * inner + torch.outer(y, y) / ys
+    found = updated(H, Moved(s, 0.5, 0.0, slope + y), slope, "ssbroyden")
+    torch.testing.assert_close(torch.linalg.inv(found), expected, rtol=1e-9, atol=1e-9)
+
+
 def test_bfgs_finds_the_inverse_hessian_of_a_parabola():
     """With exact line searches after as many steps as there are parameters."""
     hessian = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
@@ -455,3 +479,33 @@ def test_a_stage_without_progress_gives_way_to_the_next():
 def test_a_network_without_grids_is_refused_by_both_names(option):
     with pytest.raises(InputError, match="the method lbfgs .* refine grids.*network MLP has none"):
         run(LBFGS(**option), setting(), State(), None)
+
+
+# around training
+
+
+def test_methods_of_a_chain_share_the_time():
+    what = setting(time_limit=1000.0)
+    assert shared(what, 1) is what
+    assert shared(what, 2).time_limit == pytest.approx(500.0, abs=50.0)
+    assert shared(replace(what, time_limit=500.0), 2).time_limit < 300.0
+
+
+def test_progress_lines_show_a_loss_where_there_is_one():
+    record = Record(3, 20, 501, 1128, 0.5, 0.1, None, 1.25, loss=1e-3)
+    assert record_text(record).startswith(
+        "step 3    units 20    loss 1.00e-03    residual 5.00e-01"
+    )
+    assert "loss" not in record_text(replace(record, loss=None))
+
+
+def test_the_picture_shows_the_loss_where_there_is_no_estimate():
+    """Against the steps, as the network does not grow, and not as an error."""
+    what = setting()
+    state, _ = run(Adam(iterations=4), what, State(), None)
+    solution = SimpleNamespace(problem=LINE, history=state.records, errors=None)
+    left, right = convergence_figure(solution).axes
+    losses = [record.loss for record in state.records]
+    assert list(right.lines[0].get_xdata()) == [1, 2, 3, 4]
+    assert list(right.lines[0].get_ydata()) == losses
+    assert (left.get_ylabel(), right.get_xlabel()) == ("loss, not an error", "step")

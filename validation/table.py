@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from validation.cases import exponent
+from validation.cases import PLAIN, exponent
 from validation.published import load_published, ours
 
 MISSING = "-"
@@ -18,6 +18,7 @@ Written by `python validation/run.py` from `results/`; what the columns mean is 
 TITLES = {
     "issue-figures": "Linear problems and whole commands",
     "any-equation": "Nonlinear equations, systems and time",
+    "real-problems": "Measurements, real geometry, many dimensions",
 }
 
 PUBLISHED_WORDS = """\
@@ -76,12 +77,14 @@ def _part(name: str, data: Mapping[str, Any]) -> str:
         return [case for case in cases if group in case["groups"]]
 
     parts = [f"## {TITLES.get(name, name)}\n\nFrom `results/{name}.json`. {_machine(data)}\n"]
-    if figures := [*of("figures"), *of("any-equation")]:
+    if figures := [case for group in PLAIN for case in of(group)]:
         parts.append("### Figures\n\n" + _solves(figures))
     if sweep := of("sweep"):
         parts.append("### A tolerance asked for\n\n" + _solves(sweep))
     if data["checks"]:
         parts.append("### A looser tolerance is cheaper\n\n" + _checks(data["checks"]))
+    if found := [case for case in cases if case.get("inferred")]:
+        parts.append("### What was inferred\n\n" + _inferred(found))
     if longer := [case for case in cases if "errors_at_ends" in case]:
         parts.append("### Errors at the beginning and at the end\n\n" + _growth(longer))
     if data["commands"]:
@@ -90,6 +93,23 @@ def _part(name: str, data: Mapping[str, Any]) -> str:
         parts.append("### scikit-fem at the same error\n\n" + _peers(cases))
     parts.append("### Missed\n\n" + _missed(data))
     return "\n".join(parts)
+
+
+def _inferred(cases: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            case["name"],
+            name,
+            f"{value:.6g}",
+            figure(case["inferred_error"].get(name)),
+            figure(case["limits"]["inferred"]),
+            MISSING if "inside" not in case else f"{case['inside']} of 100",
+        ]
+        for case in cases
+        for name, value in case["inferred"].items()
+    ]
+    head = ["case", "constant", "value", "relative error", "limit", "within two standard errors"]
+    return grid(head, rows)
 
 
 def figure(value: float | None, style: str = ".1e") -> str:

@@ -91,10 +91,13 @@ class DomainReader:
                     self._pair("an ellipse", axes, (*path, "semiaxes")),
                 )
             case str():
-                file = self._folder / given
-                return Mesh(file) if kind == "mesh" else Surface(file)
+                shape = Mesh if kind == "mesh" else Surface
+                return self._from_file(given, path, shape)
             case schema.Outline(file=name):
-                return Polygon(read_outline(self._folder / name, self._coordinates))
+                columns = self._coordinates
+                return self._from_file(
+                    name, (*path, "file"), lambda file: Polygon(read_outline(file, columns))
+                )
             case schema.Rings(outer=outer, holes=holes):
                 rings = [self._vertices(hole, (*path, "holes", i)) for i, hole in enumerate(holes)]
                 return Polygon(self._vertices(outer, (*path, "outer")), tuple(rings))
@@ -130,6 +133,20 @@ class DomainReader:
             )
         ends = [self.numbers(given[name], (*path, name)) for name in self._coordinates]
         return [(low, high) for low, high in ends]
+
+    def _from_file(self, name: str, path: KeyPath, read: Callable[[Path], Domain]) -> Domain:
+        """A domain from a file beside the problem file; its errors stand at the file's name."""
+        place, file = self._source.place(path), self._folder / name
+        if not file.is_file():
+            raise place.error(
+                f"there is no file {name!r} beside the problem file.",
+                "The path is relative to the problem file.",
+            )
+        try:
+            return read(file)
+        except InputError as error:
+            where = name if error.line is None else f"{name}:{error.line}"
+            raise place.error(f"{where}: {error.message}", error.mend) from None
 
     def _vertices(
         self, given: Sequence[Sequence[object]], path: KeyPath

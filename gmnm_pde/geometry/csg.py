@@ -245,7 +245,7 @@ class Difference(Combined):
         return torch.stack([first, *(-hole for hole in holes)]).amax(0)
 
     @cached_property
-    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+    def hole_boxes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
         first, *rest = self.operands
         slack = 1e-9 * math.dist(*self.outer)
         inside = [
@@ -253,7 +253,7 @@ class Difference(Combined):
             for hole in rest
             if float(first.signed_distance(hole.sample_boundary(64).points).max()) < -slack
         ]
-        return (*first.holes, *((hole.lower, hole.upper) for hole in inside))
+        return (*first.hole_boxes, *((hole.lower, hole.upper) for hole in inside))
 
     @property
     def _boundary_function(self) -> PointMap | None:

@@ -85,7 +85,7 @@ class Domain(ABC):
         return {}
 
     @property
-    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+    def hole_boxes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
         """The bounding box of each hole: its lower and its upper corner."""
         return ()
 

@@ -56,7 +56,7 @@ class Faceted(Domain):
         return {name: (_rows(whole, rows),) for name, rows in self.shell.groups.items()}
 
     @cached_property
-    def holes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+    def hole_boxes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
         return tuple(
             (tuple(corners.min((0, 1)).tolist()), tuple(corners.max((0, 1)).tolist()))
             for corners in self.shell.cavities

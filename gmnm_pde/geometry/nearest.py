@@ -10,17 +10,29 @@ from scipy.spatial import cKDTree
 
 from gmnm_pde.geometry.shell import Array, Indices, Shell
 
-FEW, MORE = 8, 64
-"""Nearest facets by their middles that are looked at first, and where these do not settle it."""
+FEW = 8
+"""Nearest facets by their middles that are looked at first."""
+
+MORE = 64
+"""So many facets or fewer are all looked at."""
+
+SOME = 4096
+"""Points handled at once where more facets have to be looked at."""
 
 HALF = 0.5
 """A lower bound of a distance that is not below this part of it is as good."""
+
+CLOSE = 0.3
+"""Distances below this part of the largest radius of a part are exact."""
 
 SIZES = 4.0
 """Facets whose radii differ by more are kept in different trees."""
 
 CELLS = 24_000
 """Cells of the grid on which sides are kept."""
+
+PARTS = 4_000
+"""About how many parts a shell is looked up in, if it has fewer facets and more than a few."""
 
 PULL = 0.999
 """How far towards the boundary a point is moved within the ball that is free of it."""
@@ -51,16 +63,19 @@ class Found:
 class NearestFacet:
     """Distances to a shell.
 
-    Facets are looked up by their middles: one whose middle is at the distance s and whose radius
-    is r is no nearer than s - r. Close to the boundary a few of them settle which is nearest. Far
-    from it that bound will do, and the side is that of a point nearer to the boundary, reached
-    within a ball that the bound shows to be free of it. Sides are kept for a grid of cells.
+    Facets, large ones in parts, are looked up by their middles: one whose middle is at the distance
+    s and whose radius is r is no nearer than s - r. Close to the boundary a few of them settle
+    which is nearest. Far from it that bound will do, and the side is that of a point nearer to the
+    boundary, reached within a ball that the bound shows to be free of it. Sides are kept for a grid
+    of cells.
     """
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._middles = shell.corners.mean(1)
-        self._radii = np.linalg.norm(shell.corners - self._middles[:, None], axis=2).max(1)
+        few = len(shell.facets) <= MORE
+        parts, self._owner = divided(shell.corners, 0 if few else PARTS)
+        self._middles = parts.mean(1)
+        self._radii = np.linalg.norm(parts - self._middles[:, None], axis=2).max(1)
         sizes = np.floor(np.log(np.maximum(self._radii, 1e-300)) / np.log(SIZES)).astype(int)
         self._trees = [
             (cKDTree(self._middles[rows]), rows, float(self._radii[rows].max()))
@@ -140,33 +155,44 @@ class NearestFacet:
 
     def _settled(self, points: Array) -> Found:
         """The nearest facet, or a bound that is at least half of the distance."""
-        found = self._among(points, FEW if len(self._radii) > MORE else MORE)
-        for count in (MORE, len(self._shell.facets)):
-            open_ = np.flatnonzero(found.bound < HALF * found.distance)
-            if not len(open_):
-                break
-            step = max(1, PAIRS // (count * len(self._trees)))
-            for rows in (open_[i : i + step] for i in range(0, len(open_), step)):
-                better = self._among(points[rows], count)
-                for name in ("distance", "place", "normal", "facet", "bound"):
-                    getattr(found, name)[rows] = getattr(better, name)
+        found = self._few(points, FEW if len(self._radii) > MORE else MORE)
+        close = found.distance < CLOSE * self._radii.max()
+        open_ = np.flatnonzero(found.bound < np.where(close, 1.0, HALF) * found.distance)
+        for rows in (open_[i : i + SOME] for i in range(0, len(open_), SOME)):
+            better = self._within(points[rows], found.distance[rows])
+            for name in ("distance", "place", "normal", "facet", "bound"):
+                getattr(found, name)[rows] = getattr(better, name)
         return found
 
-    def _among(self, points: Array, count: int) -> Found:
+    def _few(self, points: Array, count: int) -> Found:
         """The nearest of some facets, whose middles are nearest."""
-        candidates, bound = [], np.full(len(points), np.inf)
-        distances = []
+        parts, distances, bound = [], [], np.full(len(points), np.inf)
         for tree, rows, radius in self._trees:
             k = min(count, len(rows))
             distance, index = tree.query(points, np.arange(1, k + 1))
-            candidates.append(rows[index])
+            parts.append(rows[index])
             distances.append(distance)
             if k < len(rows):
                 bound = np.minimum(bound, distance[:, -1] - radius)
-        facets, middles = np.concatenate(candidates, 1), np.concatenate(distances, 1)
+        part, middles = np.concatenate(parts, 1), np.concatenate(distances, 1)
         # Those that cannot be nearer than the nearest middle are not looked at.
-        row, column = np.nonzero(middles - self._radii[facets] <= middles.min(1, keepdims=True))
-        facet = facets[row, column]
+        row, column = np.nonzero(middles - self._radii[part] <= middles.min(1, keepdims=True))
+        return self._best(points, row, part[row, column], np.maximum(bound, 0.0))
+
+    def _within(self, points: Array, reach: Array) -> Found:
+        """The nearest of all facets that may be nearer than a distance which one of them has."""
+        rows, parts = [], []
+        for tree, numbers, radius in self._trees:
+            near = tree.query_ball_point(points, reach * (1 + 1e-12) + radius)
+            rows.append(np.repeat(np.arange(len(points)), [len(item) for item in near]))
+            parts += [numbers[item] for item in near if len(item)]
+        row, part = np.concatenate(rows), np.concatenate(parts)
+        return self._best(points, row, part, np.full(len(points), np.inf))
+
+    def _best(self, points: Array, row: Indices, part: Indices, bound: Array) -> Found:
+        """The nearest of the facets of some parts for each point; every point has one."""
+        many = len(self._shell.facets)
+        row, facet = np.divmod(np.unique(row * many + self._owner[part]), many)
         corners = self._shell.corners[facet]
         weights = _weights(points[row], corners)
         offset = points[row] - np.einsum("ni,nij->nj", weights, corners)
@@ -181,7 +207,7 @@ class NearestFacet:
             points - offset[best],
             self._shell.pseudonormals[facet[best], zeros],
             facet[best],
-            np.maximum(bound, 0.0),
+            bound,
         )
 
 
@@ -208,6 +234,33 @@ class Cells:
         result[(np.abs(place - np.clip(place, 0.0, self.side.shape)) <= 1e-9).all(1)] = 0.0
         result[inside] = self.side[tuple(place[inside].astype(np.int64).T)]
         return result
+
+
+def divided(corners: Array, count: int) -> tuple[Array, Indices]:
+    """Facets (m, d, d) in about ``count`` parts or more, halved along their longest edges, and the
+    facet that each part is of. None are divided where there are as many already."""
+    owner = np.arange(len(corners))
+    d = corners.shape[1]
+    if len(corners) >= count:
+        return corners, owner
+    if d == 2:
+        size = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+    else:
+        axes = corners[:, 1:] - corners[:, :1]
+        size = 0.5 * np.linalg.norm(np.cross(axes[:, 0], axes[:, 1]), axis=1)
+    longest = 2.2 * (size.sum() / count) ** (1 / (d - 1))
+    while True:
+        edges = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+        long_ = edges.max(1) > longest
+        if not long_.any() or len(corners) > 8 * count:
+            return corners, owner
+        some, which = corners[long_], edges[long_].argmax(1)
+        rows = np.arange(len(some))
+        a, b, *rest = (some[rows, (which + i) % d] for i in range(d))
+        middle = 0.5 * (a + b)
+        halves = [np.stack([a, middle, *rest], 1), np.stack([middle, b, *rest], 1)]
+        corners = np.concatenate([corners[~long_], *halves])
+        owner = np.concatenate([owner[~long_], owner[long_], owner[long_]])
 
 
 def _weights(points: Array, corners: Array) -> Array:

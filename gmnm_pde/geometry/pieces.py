@@ -150,7 +150,7 @@ class Facets(Pieces):
         origins: (m, d).
         axes: (m, k, d); for k >= 2 along different coordinates, as the faces of a box.
         normals: (m, d) unit.
-        smooth: (m, 2) whether a segment goes on smoothly at its start and end; nowhere if not given.
+        smooth: (m, 2) whether a segment goes on smoothly at its start and end; nowhere if None.
     """
 
     origins: Tensor

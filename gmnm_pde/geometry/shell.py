@@ -140,10 +140,11 @@ class Shell:
         starts_at = np.zeros(len(self.vertices), np.int64)
         starts_at[self.facets[:, 0]] = np.arange(len(self.facets))
         size = np.abs(self.turns)
+        gentle = np.where(size > TURN, 0.0, size)
         following = starts_at[self.facets[:, 1]]
         preceding = np.empty_like(following)
         preceding[following] = np.arange(len(following))
-        beside = np.maximum(size[following], size[preceding])
+        beside = np.maximum(gentle[following], gentle[preceding])
         return (size > TURN) | ((size > STRAIGHT) & (size > TIMES * beside))
 
     @cached_property

@@ -18,7 +18,6 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.training.balancing import BALANCES, Moment
 from gmnm_pde.methods.training.base import Memory, Stretch, Trained, out_of_time
-from gmnm_pde.methods.training.causal import causal
 from gmnm_pde.methods.training.parameters import copied, trained
 
 
@@ -110,7 +109,7 @@ class Adam(Trained):
             rows = memory.objective.rows(network)
             moment = Moment(memory.iterations + done - 1, memory.objective, network, rows, seed)
             weights, balance = rule.weigh(moment, weights, balance)
-            used = causal(memory.objective, rows, weights, self.causal) if self.causal else weights
+            used = self.ordered(memory, rows, weights)
             loss = memory.objective.combined(rows, used)
             value = loss.item()
             if not math.isfinite(value):

@@ -9,20 +9,23 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.training.begin import begin, training_blocks
-from gmnm_pde.methods.training.causal import causal, check_causal
+from gmnm_pde.methods.training.causal import causal, check_time
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied
 from gmnm_pde.methods.training.refilling import REFILLS
 from gmnm_pde.methods.training.refilling.apply import refilled
 from gmnm_pde.methods.training.watch import Snapshot, Watch
+from gmnm_pde.methods.training.windows import windowed
 from gmnm_pde.networks import LinearOutputNetwork, Network
 
 FAILURES = 5
@@ -48,6 +51,7 @@ class Memory:
         refills: how often points were chosen anew.
         stage: which of the grids the network has.
         updates: how often its grids were moved.
+        window: which part of the time interval is the last one that counts.
     """
 
     objective: Objective
@@ -65,6 +69,7 @@ class Memory:
     refills: int = 0
     stage: int = -1
     updates: int = 0
+    window: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ class Trained(Method):
         points_every: iterations from one choice to the next.
         causal: how strictly earlier times come first (:mod:`gmnm_pde.methods.training.causal`);
             0 for all times alike.
+        windows: parts of the time interval that are added one after the other
+            (:mod:`gmnm_pde.methods.training.windows`); each gets the same share of the iterations.
         grids: intervals of a network that has grids (kan), one after the other; each gets the same
             share of the iterations.
         grid_updates: so many of the first stretches begin with grids that follow the points.
@@ -115,11 +122,12 @@ class Trained(Method):
     points: Literal["fixed", "random", "rad", "rar_d", "r3"] = "fixed"
     points_every: int = 500
     causal: float = 0.0
+    windows: int = 1
     grids: tuple[int, ...] = ()
     grid_updates: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "condition_weight", "cells", "points_every"):
+        for name in ("iterations", "condition_weight", "cells", "points_every", "windows"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}.", mend="Give a number above 0.")
         if self.causal < 0:
@@ -131,13 +139,22 @@ class Trained(Method):
         is over."""
 
     def weighed(self, memory: Memory) -> Memory:
-        """With causal weights for the next stretch, if they are asked for."""
-        if not self.causal:
+        """With the weights of the next stretch."""
+        if not self.causal and self.windows == 1:
             return memory
         with torch.no_grad():
             rows = memory.objective.rows(memory.network)
-        weights = causal(memory.objective, rows, memory.weights, self.causal)
-        return replace(memory, weights=weights)
+        return replace(memory, weights=self.ordered(memory, rows, memory.weights))
+
+    def ordered(self, memory: Memory, rows: Sequence[Tensor], weights: Weights) -> Weights:
+        """The weights with what windows and causality make of them.
+
+        Arguments:
+            rows: the residual of each block.
+        """
+        if self.windows > 1:
+            weights = windowed(memory.objective, weights, memory.window, self.windows)
+        return causal(memory.objective, rows, weights, self.causal) if self.causal else weights
 
     def retargeted(self, engine: Any) -> Any:
         """The engine after points were chosen anew: what it knew of the loss may not hold."""
@@ -160,8 +177,8 @@ class Trained(Method):
         return next((name for name, kind in METHODS.items() if kind is type(self)), "own")
 
     def start(self, setting: Setting, network: Network | None) -> State:
-        if self.causal:
-            check_causal(setting.problem, self.name)
+        for option in ("causal",) * bool(self.causal) + ("windows",) * (self.windows > 1):
+            check_time(setting.problem, self.name, option)
         started = begin(setting, network, self.name)
         if (self.grids or self.grid_updates) and not has_grids(setting, started):
             raise InputError(
@@ -185,7 +202,7 @@ class Trained(Method):
         return State(network=started, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
-        memory = self._refilled(setting, self._regridded(state.memory))
+        memory = self._refilled(setting, self._regridded(self._further(state.memory)))
         count = min(self.stretch, self.iterations - memory.iterations)
         found = self.advance(setting, self.weighed(memory), max(count, 1))
         if not math.isfinite(found.loss):
@@ -213,7 +230,8 @@ class Trained(Method):
             return Outcome(
                 "failed", f"{memory.trouble}, also with the step made smaller {FAILURES} times"
             )
-        if memory.ended is not None and memory.stage >= len(self.grids) - 1:
+        last = memory.stage >= len(self.grids) - 1 and memory.window == self.windows - 1
+        if memory.ended is not None and last:
             status: Status = "converged" if setting.rtol is None else "stopped"
             return Outcome(status, memory.ended)
         if memory.iterations >= self.iterations:
@@ -221,6 +239,16 @@ class Trained(Method):
         if out_of_time(setting):
             return Outcome("stopped", f"the time limit of {setting.time_limit:.0f} s")
         return None
+
+    def _further(self, memory: Memory) -> Memory:
+        """With the next window, if it is time for it or the last one has nothing left to gain."""
+        due = memory.iterations * self.windows // self.iterations
+        further = memory.window + (memory.ended is not None)
+        window = min(max(due, further), self.windows - 1)
+        if window == memory.window:
+            return memory
+        engine = self.retargeted(memory.engine)
+        return replace(memory, window=window, engine=engine, ended=None)
 
     def _regridded(self, memory: Memory) -> Memory:
         """With a finer network if it is time for one, or with grids that follow the points."""

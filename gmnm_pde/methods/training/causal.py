@@ -24,17 +24,17 @@ BINS = 32
 """Intervals of time."""
 
 
-def check_causal(problem: Problem, method: str) -> None:
-    """Refuse causal weights where there is no time.
+def check_time(problem: Problem, method: str, option: str) -> None:
+    """Refuse an option that follows time where there is none.
 
     Raises:
         InputError: naming the method and the problem.
     """
     if problem.time is None:
         raise InputError(
-            f"the method {method} has `causal` weights, which follow time, and the problem "
+            f"the method {method} has the option `{option}`, which follows time, and the problem "
             f"{problem.name} has none.",
-            mend="Leave out `causal`, or give a problem with the coordinate t.",
+            mend=f"Leave out `{option}`, or give a problem with the coordinate t.",
         )
 
 
