@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gmnm_pde.errors import GmnmError, InputError
+    from gmnm_pde.fields import gradient, laplacian
     from gmnm_pde.geometry import (
         Ball,
         Box,
@@ -33,9 +34,25 @@ if TYPE_CHECKING:
         Union,
         buffered,
     )
+    from gmnm_pde.inferred import CoefficientField, Constant
     from gmnm_pde.manufacture import manufactured
-    from gmnm_pde.methods import LeastSquares
-    from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, NetworkSpec
+    from gmnm_pde.methods import GaussNewton, LeastSquares, RandomFeatures
+    from gmnm_pde.networks import (
+        GMNM,
+        ChebyshevKANSpec,
+        DeepGMNMSpec,
+        FastKANSpec,
+        FourierMLPSpec,
+        GMNMMLPSpec,
+        GMNMSpec,
+        KANSpec,
+        LinearOutputNetwork,
+        MLPSpec,
+        Network,
+        NetworkSpec,
+        PIGSpec,
+        PlacedSpec,
+    )
     from gmnm_pde.problem import (
         Condition,
         Data,
@@ -51,7 +68,14 @@ if TYPE_CHECKING:
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference, Spectral, Table
+    from gmnm_pde.references import (
+        Exact,
+        FiniteDifference,
+        FiniteElement,
+        MonteCarlo,
+        Spectral,
+        Table,
+    )
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -59,15 +83,25 @@ __all__ = [
     "GMNM",
     "Ball",
     "Box",
+    "ChebyshevKANSpec",
+    "CoefficientField",
     "Condition",
+    "Constant",
     "Data",
+    "DeepGMNMSpec",
     "Difference",
     "Dirichlet",
     "Disk",
     "Ellipse",
     "Equation",
     "Exact",
+    "FastKANSpec",
     "FiniteDifference",
+    "FiniteElement",
+    "FourierMLPSpec",
+    "GMNMMLPSpec",
+    "GMNMSpec",
+    "GaussNewton",
     "GmnmError",
     "Initial",
     "InputError",
@@ -75,15 +109,21 @@ __all__ = [
     "Interface",
     "Intersection",
     "Interval",
+    "KANSpec",
     "LeastSquares",
     "LinearOutputNetwork",
+    "MLPSpec",
     "Mesh",
+    "MonteCarlo",
     "Network",
     "NetworkSpec",
     "Neumann",
+    "PIGSpec",
     "Periodic",
+    "PlacedSpec",
     "Polygon",
     "Problem",
+    "RandomFeatures",
     "Recipe",
     "Rectangle",
     "Robin",
@@ -95,6 +135,8 @@ __all__ = [
     "Union",
     "__version__",
     "buffered",
+    "gradient",
+    "laplacian",
     "load",
     "manufactured",
     "solve",
@@ -102,6 +144,7 @@ __all__ = [
 
 _HOMES = {
     "errors": ("GmnmError", "InputError"),
+    "fields": ("gradient", "laplacian"),
     "geometry": (
         "Ball",
         "Box",
@@ -117,9 +160,25 @@ _HOMES = {
         "Union",
         "buffered",
     ),
+    "inferred": ("CoefficientField", "Constant"),
     "manufacture": ("manufactured",),
-    "methods": ("LeastSquares",),
-    "networks": ("GMNM", "LinearOutputNetwork", "Network", "NetworkSpec"),
+    "methods": ("GaussNewton", "LeastSquares", "RandomFeatures"),
+    "networks": (
+        "ChebyshevKANSpec",
+        "DeepGMNMSpec",
+        "FastKANSpec",
+        "FourierMLPSpec",
+        "GMNM",
+        "GMNMMLPSpec",
+        "GMNMSpec",
+        "KANSpec",
+        "LinearOutputNetwork",
+        "MLPSpec",
+        "Network",
+        "NetworkSpec",
+        "PIGSpec",
+        "PlacedSpec",
+    ),
     "problem": (
         "Condition",
         "Data",
@@ -135,7 +194,14 @@ _HOMES = {
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference", "Spectral", "Table"),
+    "references": (
+        "Exact",
+        "FiniteDifference",
+        "FiniteElement",
+        "MonteCarlo",
+        "Spectral",
+        "Table",
+    ),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from math import comb, prod
 
@@ -24,11 +25,11 @@ from torch import Tensor
 
 from gmnm_pde.assembly import Block, at_zero, is_linear
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders
+from gmnm_pde.fields import Orders, Substitution, Values
 from gmnm_pde.geometry.cylinder import ENDS
 from gmnm_pde.geometry.domain import SIDE_NAMES, PointMap
 from gmnm_pde.networks.base import forward_derivative
-from gmnm_pde.problem import Condition, Problem
+from gmnm_pde.problem import Condition, Lifting, Problem
 
 AGREE = 1e-9
 """Values of two conditions that differ by less where they meet, relative to their size, agree."""
@@ -48,12 +49,14 @@ class Lift:
         unknowns: all of them, in order.
         values, factors: g and phi by the unknown's name, (n, d) -> (n,).
         held: the conditions that hold by this.
+        unlifted: what v is in terms of what is solved for; None if it is that.
     """
 
     unknowns: tuple[str, ...]
     values: Mapping[str, PointMap]
     factors: Mapping[str, PointMap]
     held: tuple[Condition, ...]
+    unlifted: Lifting | None = None
     _known: dict[tuple[int, int, Orders], tuple[Tensor, Tensor]] = field(
         default_factory=dict, repr=False
     )
@@ -73,8 +76,19 @@ class Lift:
                 factors[beta] = factor
         return self._derivative(self.values[unknown], points, orders), factors
 
+    def derivative(self, inner: Values, unknown: str, points: Tensor, orders: Orders) -> Tensor:
+        """D^alpha u at points (n, d), (n,)."""
+        others = self.unlifted
+        total, factors = self.terms(unknown, points, orders)
+        for beta, factor in factors.items():
+            v = inner if others is None else partial(_composed, others, inner, points)
+            total = total + factor * v(unknown, beta)
+        return total
+
     def complete(self, points: Tensor, values: Tensor) -> Tensor:
         """u at points (n, d) from v, both (n, m)."""
+        if self.unlifted is not None:
+            values = self.unlifted.complete(points, values)
         columns = [
             self.values[name](points) + self.factors[name](points) * values[:, j]
             if name in self.values
@@ -93,6 +107,12 @@ class Lift:
                 column = forward_derivative(lambda x: function(x)[:, None], points, orders)
             self._known[key] = (points, column[:, 0])
         return self._known[key][1]
+
+
+def _composed(
+    others: Substitution, inner: Values, points: Tensor, unknown: str, orders: Orders
+) -> Tensor:
+    return others.derivative(inner, unknown, points, orders)
 
 
 def lifted(problem: Problem) -> Problem:
@@ -114,6 +134,7 @@ def lifted(problem: Problem) -> Problem:
         {name: _blended(problem, givens) for name, givens in by_unknown.items()},
         {name: _factor(problem, givens) for name, givens in by_unknown.items()},
         tuple(hard),
+        problem.substitution,
     )
     soft = tuple(c for c in problem.conditions if not (isinstance(c, Condition) and c in hard))
     return replace(problem, conditions=soft, substitution=lift)
@@ -197,8 +218,9 @@ def _blended(problem: Problem, givens: Sequence[Given]) -> PointMap:
                 faces.setdefault(axis, {})[place] = given
     for axis, ends in sorted(faces.items()):
         result = _continued(result, axis, ends)
+    size = max(float(given(_samples(problem, c)).abs().max()) for c, given in givens)
     for condition, given in givens:
-        _check_kept(problem, condition, given, result)
+        _check_kept(problem, condition, given, result, size)
     return result
 
 
@@ -235,11 +257,23 @@ def _continued(inner: PointMap, axis: int, ends: Mapping[float, PointMap]) -> Po
     return joined
 
 
-def _check_kept(problem: Problem, condition: Condition, given: PointMap, joined: PointMap) -> None:
-    points = problem.region.sample_boundary(256, sides_of(condition)).points
+def _check_kept(
+    problem: Problem, condition: Condition, given: PointMap, joined: PointMap, size: float
+) -> None:
+    """Refuse conditions that do not agree.
+
+    Arguments:
+        size: of the largest value that a condition gives: sin(pi x) is not quite zero at x = 1.
+    """
+    points = _samples(problem, condition)
     wanted, found = given(points), joined(points)
-    size = 1e-300 + float(wanted.abs().max()) + float(found.abs().max())
+    size = 1e-300 + max(size, float(wanted.abs().max()) + float(found.abs().max()))
     if float((wanted - found).abs().max()) > AGREE * size:
         raise _unenforceable(
             condition, "it asks for another value than the conditions on sides that it meets"
         )
+
+
+def _samples(problem: Problem, condition: Condition) -> Tensor:
+    """Points where a condition holds, (n, d)."""
+    return problem.region.sample_boundary(256, sides_of(condition)).points

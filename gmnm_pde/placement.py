@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from gmnm_pde.geometry import Domain
-from gmnm_pde.networks import Network, NetworkSpec, joined
+from gmnm_pde.networks import Network, PlacedSpec, joined
 
 LEAST_POINTS = 1.5
 """Collocation points over units along a coordinate; below, units alias between the points."""
@@ -101,13 +101,13 @@ class Layout:
         """Units of each patch, (K_i, d)."""
         return [part for piece in self.pieces for part in self._centres_of(piece)]
 
-    def network(self, spec: NetworkSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
+    def network(self, spec: PlacedSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
         """A network with units at the centres of each patch, output weights zero."""
         many = len(self.patches)
         groups = [centres[i : i + many] for i in range(0, len(centres), many)]
         return joined([self._built(spec, group, n_outputs) for group in groups], self.pieces)
 
-    def _built(self, spec: NetworkSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
+    def _built(self, spec: PlacedSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
         """The network of one piece."""
         mu = torch.cat(list(centres))
         widths = [

@@ -17,6 +17,7 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Field, Jet, Residual, Substitution, as_column, bind
 from gmnm_pde.geometry import Cylinder, Domain, Within, split
+from gmnm_pde.inferred import CoefficientField, Fixed, Inferred
 
 PointFunction = Callable[..., Any] | float
 """A function of the coordinates by name, ``lambda x, y: torch.sin(x) * y``, or a number."""
@@ -102,11 +103,17 @@ class IntegralCondition:
 
 @dataclass(frozen=True)
 class Data:
-    """Measurements: values (n, unknowns) at points (n, d), NaN where nothing was measured."""
+    """Measurements: values (n, unknowns) at points (n, d), NaN where nothing was measured.
+
+    Arguments:
+        values: in the order of the unknowns; coefficient fields may follow (see ``infer``).
+        noise: the standard deviation of their noise, None if it is not known.
+    """
 
     points: Tensor
     values: Tensor
     label: str = "data"
+    noise: float | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,10 @@ class Lifting(Substitution, Protocol):
     def held(self) -> tuple[Condition, ...]:
         """The conditions."""
 
+    @property
+    def unlifted(self) -> Lifting | None:
+        """What is left of it without these conditions."""
+
     def complete(self, points: Tensor, values: Tensor) -> Tensor:
         """The unknowns at points (n, d) from those that are solved for, both (n, m)."""
 
@@ -153,6 +164,14 @@ class Reference(ABC):
         """The only points (n, d) that it is known at, None if it is known everywhere."""
         return None
 
+    def known(self, problem: Problem) -> tuple[str, ...]:
+        """The outputs that :meth:`evaluate` gives."""
+        return tuple(problem.unknowns)
+
+    def constants(self, problem: Problem) -> Mapping[str, float]:
+        """What it knows of the constants to be inferred."""
+        return {}
+
 
 AnyCondition = Condition | IntegralCondition | Periodic | Interface
 
@@ -162,7 +181,7 @@ class Problem:
     """A PDE problem.
 
     Arguments:
-        coordinates: single letters, ``"xy"`` or ``("x", "y")``; time is ``t`` and comes last.
+        coordinates: letters, ``"xy"``, or names, ``("x1", "x2")``; time is ``t`` and comes last.
         unknowns: single letters.
         domain: in space, see :mod:`gmnm_pde.geometry`.
         equations: functions of unknowns and coordinates by name, or :class:`Equation`.
@@ -175,6 +194,8 @@ class Problem:
             kinks or jumps, as :class:`Interface` conditions say.
         easier: problems of the same unknowns that are solved first, each starting from the
             solution of the one before (continuation), with their labels.
+        infer: unknown constants and coefficient fields by name, found from the data; equations and
+            conditions mention them like unknowns. See :mod:`gmnm_pde.inferred`.
         substitution: what the unknowns are in terms of those that are solved for (see
             :mod:`gmnm_pde.lift`); not for a person to give.
 
@@ -196,6 +217,7 @@ class Problem:
     subdomains: Mapping[str, Domain] = field(default_factory=dict)
     easier: Sequence[tuple[str, Problem]] = ()
     substitution: Lifting | None = None
+    infer: Mapping[str, Inferred] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names, unknowns = tuple(self.coordinates), tuple(self.unknowns)
@@ -212,6 +234,7 @@ class Problem:
                 f"{len(space)} coordinates, {', '.join(space)}.",
                 mend="Give one coordinate for each dimension of the domain.",
             )
+        self._check_inferred(names, unknowns)
         if not self.equations and self.data is None:
             raise InputError(
                 "the problem has neither an equation nor data.", mend="Add `equations:` or `data:`."
@@ -262,7 +285,8 @@ class Problem:
     @property
     def stated(self) -> Problem:
         """The problem as a person stated it, in its own unknowns."""
-        return replace(self, conditions=(*self.conditions, *self.held), substitution=None)
+        kept = None if self.substitution is None else self.substitution.unlifted
+        return replace(self, conditions=(*self.conditions, *self.held), substitution=kept)
 
     def completed(self, points: Tensor, values: Tensor) -> Tensor:
         """The unknowns at points (n, d) from those that are solved for, both (n, m)."""
@@ -274,6 +298,65 @@ class Problem:
     def space(self) -> tuple[str, ...]:
         """The coordinates without time."""
         return tuple(self.coordinates) if self.time is None else tuple(self.coordinates)[:-1]
+
+    def _check_inferred(self, names: tuple[str, ...], unknowns: tuple[str, ...]) -> None:
+        for name in self.infer:
+            if name in (*names, *unknowns):
+                raise InputError(
+                    f"{name!r} is to be inferred and is a coordinate or an unknown as well.",
+                    mend="Rename one of them.",
+                )
+        if self.infer and (self.data is None or not self.equations):
+            raise InputError(
+                f"{' and '.join(self.infer)} can only be inferred from an equation and data.",
+                mend="Add `equations:` and `data:`, or remove `infer:`.",
+            )
+
+    def given(self, values: Mapping[str, float]) -> Problem:
+        """The problem with numbers for all that was to be inferred: a forward problem."""
+        if not self.infer:
+            return self
+        data = self.data
+        if data is not None:
+            # Measurements of the fields come after those of the unknowns.
+            data = replace(data, values=data.values[:, : len(self.unknowns)])
+        return replace(self, data=data, infer={}, substitution=Fixed(values))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The coefficient fields to be inferred."""
+        return tuple(n for n, item in self.infer.items() if isinstance(item, CoefficientField))
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The constants to be inferred."""
+        return tuple(name for name in self.infer if name not in self.fields)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a solution is made of: the unknowns, and the fields to be inferred."""
+        return (*self.unknowns, *self.fields)
+
+    def found(self, values: Mapping[str, float]) -> Problem:
+        """The problem as it was solved: numbers for the constants, fields among the unknowns.
+
+        A reference that does not know all of these is left out.
+        """
+        if not self.infer:
+            return self
+        known = self.reference is not None and set(self.reference.known(self)) == {*self.outputs}
+        return replace(
+            self,
+            unknowns=self.outputs,
+            infer={},
+            substitution=Fixed(values),
+            reference=self.reference if known else None,
+        )
+
+    @property
+    def initially(self) -> Problem:
+        """The problem with everything that is to be inferred where the search starts."""
+        return self.given({name: item.initial for name, item in self.infer.items()})
 
     def _check_time(self, names: tuple[str, ...]) -> None:
         if (self.time is None) != ("t" not in names):
@@ -310,7 +393,7 @@ class Problem:
         return replace(item, residual=self._bind(item.residual), where=where)
 
     def _bind(self, function: Callable[..., Any]) -> Residual:
-        return bind(function, self.coordinates, self.unknowns)
+        return bind(function, self.coordinates, (*self.unknowns, *self.infer))
 
     def jet(
         self,

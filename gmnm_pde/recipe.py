@@ -13,9 +13,11 @@ from gmnm_pde.problem import Sampling
 class Recipe:
     """A recipe, as in ``solvers/*.yaml``.
 
-    A person's own network takes two classes: a :class:`NetworkSpec`, a frozen dataclass of options
-    whose ``build`` makes the network, and the :class:`Network` itself, which writes ``forward``,
-    or a :class:`LinearOutputNetwork`, which writes ``features`` and is what least squares needs:
+    A person's own network takes two classes: a :class:`PlacedSpec`, a frozen dataclass of options
+    whose ``build`` makes the network from centres and widths, or a :class:`NetworkSpec`, whose
+    ``initial`` makes it from random numbers; and the :class:`Network` itself, which writes
+    ``forward``, or a :class:`LinearOutputNetwork`, which writes ``features`` and is what least
+    squares needs:
 
         gp.solve(problem, solver=gp.Recipe(network=MySpec(), methods=(gp.LeastSquares(),)))
 

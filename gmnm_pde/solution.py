@@ -17,9 +17,10 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
+from gmnm_pde.inferred import Findings
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
-from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild
+from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild, stored_options
 from gmnm_pde.problem import Problem, ReferenceValues
 
 Points = TypeVar("Points", Tensor, np.ndarray)
@@ -44,6 +45,8 @@ class Errors:
         reference: its kind.
         own_error: of the reference itself, 0 for an exact one.
         up_to_constant: the mean difference was taken off where a constant is free.
+        inferred: |k - reference| / |reference| of the constants that the reference knows.
+        constants: these.
     """
 
     relative_l2: Mapping[str, float]
@@ -51,6 +54,8 @@ class Errors:
     reference: str
     own_error: Mapping[str, float]
     up_to_constant: bool = False
+    inferred: Mapping[str, float] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +65,15 @@ class Solution:
     ``solution(points)`` evaluates it, (n, d) -> (n, unknowns); numpy in gives numpy out.
 
     Arguments:
-        problem: None if the solution was loaded and its problem was defined in Python.
+        problem: with what was inferred in it; None if the solution was loaded and its problem was
+            defined in Python.
         status: "converged" | "stopped" | "failed" | "interrupted", with the ``reason`` in words.
         estimated_error: relative L2, found without a reference; None where there is no estimate.
         errors: measured against the problem's reference, None without one.
         seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
+        findings: constants that were inferred, with standard errors; see also ``inferred``.
         notes: what a person should know.
+        checkpoint: what going on with the solve takes beside the network, as plain values.
     """
 
     network: Network
@@ -83,8 +91,9 @@ class Solution:
     problem: Problem | None = None
     network_name: str | None = None
     errors: Errors | None = None
-    inferred: Mapping[str, float] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
     notes: tuple[str, ...] = ()
+    checkpoint: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
@@ -92,8 +101,10 @@ class Solution:
             parts = [self.network(part) for part in self._parts(points)]
         return self._like(torch.cat(parts), points)
 
-    def derivative(self, points: Points, letters: str, unknown: str | None = None) -> Points:
-        """A derivative, ``"xx"`` for u_xx, at points (n, d), (n,).
+    def derivative(
+        self, points: Points, letters: str | Sequence[str], unknown: str | None = None
+    ) -> Points:
+        """A derivative, ``"xx"`` for u_xx or ``("x1", "x1")``, at points (n, d), (n,).
 
         Raises:
             InputError: a letter that is no coordinate, or an unknown there is not.
@@ -129,6 +140,11 @@ class Solution:
         )
 
     @property
+    def inferred(self) -> Mapping[str, float]:
+        """The constants that were inferred."""
+        return self.findings.values
+
+    @property
     def units(self) -> int:
         """Units of the network, 0 if it does not count in units."""
         return self._last("units")
@@ -162,7 +178,7 @@ class Solution:
         return {
             "status": self.status,
             "reason": self.reason,
-            "relative_l2": none if errors is None else finite(errors.relative_l2),
+            "relative_l2": none if errors is None else none | finite(errors.relative_l2),
             "max_error": none if errors is None else finite(errors.max_error),
             "estimated_error": none | finite(self.estimated_error),
             "residual_rms": self.residual_rms,
@@ -176,8 +192,12 @@ class Solution:
             "dtype": self.dtype,
             "seed": self.seed,
             "reference": None if errors is None else errors.reference,
-            "reference_error": none if errors is None else finite(errors.own_error),
+            "reference_error": none if errors is None else none | finite(errors.own_error),
             "inferred": dict(self.inferred),
+            "standard_error": finite(self.findings.errors),
+            "inferred_error": {} if errors is None else finite(errors.inferred),
+            "correlation": dict(self.findings.correlation),
+            "noise": finite(self.findings.noise),
             "notes": list(self.notes),
             "version": __version__,
         }
@@ -204,6 +224,7 @@ class Solution:
             "coordinates": self.coordinates,
             "unknowns": self.unknowns,
             "network": self.network_name,
+            "network_options": stored_options(self.network),
             "status": self.status,
             "reason": self.reason,
             "estimated_error": dict(self.estimated_error),
@@ -214,8 +235,9 @@ class Solution:
             "device": self.device,
             "dtype": self.dtype,
             "seed": self.seed,
-            "inferred": dict(self.inferred),
+            "findings": asdict(self.findings),
             "notes": self.notes,
+            "checkpoint": dict(self.checkpoint),
         }
         arrays = {
             f"network.{key}": value.detach().cpu().numpy()
@@ -282,6 +304,7 @@ def measure(
     *,
     up_to_constant: Collection[str] = (),
     points: int = ERROR_POINTS,
+    inferred: Mapping[str, float] | None = None,
 ) -> Errors | None:
     """Errors of a network against the problem's reference, None without one.
 
@@ -290,6 +313,16 @@ def measure(
     """
     if problem.reference is None:
         return None
+    names = problem.reference.known(problem)
+    truth = problem.reference.constants(problem)
+    kind = problem.reference.name
+    constants = {
+        name: abs(value - truth[name]) / (abs(truth[name]) or 1.0)
+        for name, value in (inferred or {}).items()
+        if name in truth
+    }
+    if not names:
+        return Errors({}, {}, kind, {}, inferred=constants, constants=truth)
     where = problem.reference.own_points(problem)
     if where is None:
         where = problem.region.sample_interior(points, "random", ERROR_SEED)
@@ -297,17 +330,18 @@ def measure(
     example = next(network.parameters())
     with torch.no_grad():
         values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
-    difference = values - reference.values
-    free = difference.new_tensor([float(name in up_to_constant) for name in problem.unknowns])
+    # A reference may know less than the solution: not the fields that were inferred.
+    difference = values[:, [problem.outputs.index(name) for name in names]] - reference.values
+    free = difference.new_tensor([float(name in up_to_constant) for name in names])
     difference = difference - free * difference.mean(0)
     relative, largest = {}, {}
-    for j, name in enumerate(problem.unknowns):
+    for j, name in enumerate(names):
         size, top = reference.values[:, j].norm().item(), reference.values[:, j].abs().max().item()
         # A reference of zero has no relative error: the error itself is given.
         relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
         largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
-    name, own_error = problem.reference.name, reference.own_error
-    return Errors(relative, largest, name, own_error, bool(up_to_constant))
+    own_error = reference.own_error
+    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants, truth)
 
 
 def load(
@@ -328,6 +362,7 @@ def load(
     file = _npz(path / "solution" if path.is_dir() else path)
     about, arrays = _read(file)
     name = about.pop("network", None)
+    options = about.pop("network_options", None)
     beside = file.parent / "problem.yaml"
     if problem is None and beside.is_file():
         from gmnm_pde.config import load_problem
@@ -348,7 +383,7 @@ def load(
     try:
         if network is None:
             solved = lifted(problem) if problem is not None and made_for_problem(name) else problem
-            network = rebuild(name, arrays, solved)
+            network = rebuild(name, arrays, solved, options)
         network.load_state_dict(arrays)
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         raise InputError(
@@ -365,7 +400,8 @@ def load(
 def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
-    errors = about.pop("errors")
+    errors, findings = about.pop("errors"), Findings(**about.pop("findings", {}))
+    problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,
         network_name=name,
@@ -374,6 +410,7 @@ def _restored(
         unknowns=tuple(about.pop("unknowns")),
         errors=None if errors is None else Errors(**errors),
         history=tuple(Record(**record) for record in about.pop("history")),
+        findings=findings,
         notes=tuple(about.pop("notes")),
         **about,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,12 @@ class Progress:
 
 
 def record_text(record: Record, timed: bool = True) -> str:
-    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``."""
+    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``; of training
+    also ``loss 3.4e-08``."""
     parts = [
         f"step {record.step}",
         f"units {record.units}",
+        *([] if record.loss is None else [f"loss {figure(record.loss)}"]),
         f"residual {figure(record.residual_rms)}",
         f"estimated error {figure(record.estimated_error)}",
     ]
@@ -105,15 +108,33 @@ def solution_table(solution: Solution) -> Table:
     table = two_columns()
     for name in solution.unknowns:
         suffix = f" of {name}" if len(solution.unknowns) > 1 else ""
-        if solution.errors is not None:
+        if solution.errors is not None and name in solution.errors.relative_l2:
             table.add_row(f"relative L2 error{suffix}", measured_text(solution.errors, name))
         table.add_row(f"estimated error{suffix}", figure(solution.estimated_error.get(name)))
+    for name in solution.inferred:
+        table.add_row(name, inferred_text(solution, name))
+    for name, noise in solution.findings.noise.items():
+        table.add_row(f"noise of {name}", f"{noise:.3g}  (standard deviation, estimated)")
     table.add_row("units", f"{metrics['units']}  ({metrics['parameters']} parameters)")
     table.add_row("seconds", f"{metrics['seconds']:.2f}")
     table.add_row("status", f"{metrics['status']}: {metrics['reason']}")
     for note in solution.notes:
         table.add_row("note", note)
     return table
+
+
+def inferred_text(solution: Solution, name: str) -> str:
+    """A constant with its standard error, and how far it is from the reference's."""
+    value, error = solution.inferred[name], solution.findings.errors[name]
+    # As many digits as the standard error has, and one more.
+    digits = 6
+    if 0 < error < abs(value):
+        digits = min(15, 2 + math.ceil(math.log10(abs(value) / error)))
+    text = f"{value:.{digits}g} +- {error:.2g}"
+    if solution.errors is None or name not in solution.errors.inferred:
+        return text
+    kind = solution.errors.reference.replace("_", " ")
+    return f"{text}  ({figure(solution.errors.inferred[name])} from the {kind} value, relatively)"
 
 
 def measured_text(errors: Errors, name: str) -> str:
@@ -135,7 +156,7 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
     table.add_row("problem", problem.name)
     if problem.description:
         table.add_row("", problem.description)
-    table.add_row("coordinates", ", ".join(problem.coordinates))
+    table.add_row("coordinates", ", ".join(shortened(problem.coordinates)))
     if problem.time is None:
         table.add_row("unknowns", ", ".join(problem.unknowns))
     else:
@@ -154,6 +175,8 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
         table.add_row("conditions", _counts_text(checked))
     if problem.data is not None:
         table.add_row("data", f"{problem.data.label}, {len(problem.data.points)} measurements")
+    for name, quantity in problem.infer.items():
+        table.add_row("inferred", f"{name}, {quantity.describe()}")
     if problem.easier:
         table.add_row("continuation", ", then ".join(label for label, _ in problem.easier))
     reference = "none" if problem.reference is None else problem.reference.name
@@ -167,14 +190,25 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
 def _domain_text(problem: Problem, domain: Domain) -> str:
     size = {1: "length", 2: "area"}.get(domain.dimension, "volume")
     box = ", ".join(
-        f"{low:.6g} < {name} < {high:.6g}"
-        for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
+        shortened(
+            [
+                f"{low:.6g} < {name} < {high:.6g}"
+                for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
+            ]
+        )
     )
     sides = ", ".join(domain.sides)
     return (
         f"{type(domain).__name__.lower()} in {box}; {size} {domain.measure:.6g}, "
         f"boundary {domain.boundary_measure:.6g}; sides: {sides}"
     )
+
+
+def shortened(parts: Sequence[str], most: int = 12) -> list[str]:
+    """A list of many parts without those in the middle."""
+    if len(parts) <= most:
+        return list(parts)
+    return [*parts[:3], f"... ({len(parts)} in all)", *parts[-2:]]
 
 
 def _points_text(condition: ConditionFacts) -> str:

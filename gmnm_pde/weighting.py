@@ -93,7 +93,7 @@ def weighted(
     expected: Expected | None = None,
 ) -> Block:
     """The block with its rows divided by the size of its residual for units a spacing apart."""
-    if block.kind in ("integral", "data") or not len(block.points):
+    if block.kind in ("integral", "data", "smoothing") or not len(block.points):
         return block
     expected = expected or Expected()
     spacing = layout.spacing_at(block.points)

@@ -122,10 +122,10 @@ CASES = [
         (":7: domain.buffer", "the distance is -1"),
     ),
     Bad(
-        "later-reference",
+        "element-degree",
         "{exact: {u: sin(pi*x)*sin(pi*y)}}",
-        "{finite_element: {degree: 4}}",
-        (":12: reference.finite_element", "not available yet"),
+        "{finite_element: {degree: 7}}",
+        (":12: reference.finite_element", "degrees 1 to 4, not 7"),
     ),
     # expressions
     Bad("function", "f: -2*pi^2*sin(", "f: -2*pi^2*sni(", (":6: definitions.f", "'sni'", "'sin'")),

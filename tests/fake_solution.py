@@ -35,6 +35,7 @@ class FakeRecord:
     seconds: float
     residual_rms: float
     estimated_error: float | None
+    loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,16 @@ def test_parameter_jacobian_by_differences():
     assert found[0, 0].shape == (15, 2, column)
 
 
+def test_weighted_jacobian_is_a_combination_of_rows():
+    _, network = two_unknowns()
+    names, points = ["free.mu", "free.b"], SQUARE.sample_interior(15, "random", 4)
+    weights = {alpha: SQUARE.sample_interior(15, "random", k) for k, alpha in enumerate(ORDERS)}
+    rows = network.parameter_jacobian(points, ORDERS, names)
+    wanted = sum(torch.einsum("nm,nmp->np", weights[alpha], rows[alpha]) for alpha in ORDERS)
+    found = network.weighted_jacobian(points, weights, names)
+    assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-10)
+
+
 def test_rows_are_those_of_the_free_network():
     """r(g + phi v) of a linear residual: rows @ weights - target for every v."""
     problem, network = two_unknowns()

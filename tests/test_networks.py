@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,10 +17,17 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.networks import GMNM, NETWORKS, GMNMSpec, LinearOutputNetwork, Network
-
-# Forward-mode differentiation loads a part of torch that still calls its own torch.jit.script.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+from gmnm_pde.networks import (
+    GMNM,
+    NETWORKS,
+    GMNMSpec,
+    LinearOutputNetwork,
+    MLPSpec,
+    Network,
+    rebuild,
+    stored_name,
+    stored_options,
+)
 
 Orders = tuple[int, ...]
 Make = Callable[[torch.Generator, torch.dtype], Network]
@@ -169,6 +177,17 @@ class NetworkConformance:
                 expected = torch.cat([gradient.flatten() for gradient in gradients])
                 combined = torch.einsum("nm,nmp->p", weight, actual[alpha].detach())
                 assert_equal_to_rounding(combined, expected, 1e-10)
+
+    def test_weighted_jacobian_is_a_combination_of_rows(self, network, points, orders):
+        names = trained_names(network)
+        if not names:
+            pytest.skip("nothing to train")
+        size = (len(points), network.n_outputs)
+        weights = {alpha: uniform(seeded(len(alpha) + k), *size) for k, alpha in enumerate(orders)}
+        rows = network.parameter_jacobian(points, orders, names)
+        expected = sum(torch.einsum("nm,nmp->np", weights[a], rows[a]) for a in orders)
+        actual = network.weighted_jacobian(points, weights, names)
+        assert_equal_to_rounding(actual.detach(), expected.detach(), 1e-12)
 
     def test_parameter_jacobian_of_one_parameter(self, network, points):
         alpha = (1, *[0] * (network.n_inputs - 1))
@@ -347,7 +366,7 @@ class TestStackedGMNM(NetworkConformance):
         return Stack
 
 
-class MLP(Network):
+class OwnMLP(Network):
     """What a person writes: one method."""
 
     def __init__(self, generator: torch.Generator, dtype: torch.dtype) -> None:
@@ -366,7 +385,7 @@ class MLP(Network):
 class TestOwnNetwork(NetworkConformance):
     @pytest.fixture
     def make(self):
-        return MLP
+        return OwnMLP
 
 
 class Multiquadrics(LinearOutputNetwork):
@@ -636,13 +655,75 @@ def _as_matrices(layer: GMNM) -> Tensor:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_any_spec_starts_a_network_for_a_box(name, d):
+    """Whose parameters all move, and which is the same for the same seed."""
+    lower, upper = [-2.0] * d, [3.0] * d
+    make = partial(NETWORKS[name]().initial, lower, upper, 2)
+    network, points = make(seeded(0)), 0.5 + 2.5 * uniform(seeded(1), 40, d)
+    assert (network.n_inputs, network.n_outputs) == (d, 2)
+    values = network(points)
+    assert values.dtype == torch.float64
+    assert values.isfinite().all()
+    assert torch.equal(make(seeded(0))(points), values)
+    assert not torch.equal(make(seeded(2))(points), values)
+    values.square().sum().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_starting_leaves_the_global_seed_alone(name):
+    before = torch.get_rng_state()
+    NETWORKS[name]().initial([0.0, 0.0], [1.0, 2.0], 1, seeded(0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_box_is_scaled_away(name):
+    """The same network for another box is the same function of where a point lies in it."""
+    make = NETWORKS[name]().initial
+    small, large = make([0.0, 0.0], [1.0, 1.0], 1, seeded(0)), make([-3, 5], [7, 105], 1, seeded(0))
+    points = (1 + uniform(seeded(1), 9, 2)) / 2
+    moved = torch.tensor([-3.0, 5.0]).double() + torch.tensor([10.0, 100.0]).double() * points
+    assert_equal_to_rounding(large(moved), small(points), 1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_spec_rebuilds_what_was_stored(name):
-    mu, inverse = uniform(seeded(0), 6, 2), uniform(seeded(1), 6, 2).abs() + 0.5
-    network = NETWORKS[name]().build(mu, inverse, 2)
+    network = NETWORKS[name]().initial([0.0, -1.0], [1.0, 2.0], 2, seeded(0))
+    points = uniform(seeded(1), 6, 2)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1)
     arrays = {key: value.clone() for key, value in network.state_dict().items()}
-    again = NETWORKS[name].rebuild(arrays)
+    again = rebuild(name, arrays, options=json.loads(json.dumps(stored_options(network))))
     again.load_state_dict(arrays)
-    assert torch.equal(again(mu), network(mu))
+    assert stored_name(again) == name
+    assert torch.equal(again(points), network(points))
+
+
+def test_options_that_a_network_has_not_are_an_error():
+    arrays = MLPSpec().initial([0.0], [1.0], 1, seeded(0)).state_dict()
+    with pytest.raises(ValueError, match="mlp"):
+        rebuild("mlp", arrays, options={"widht": 3})
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_spec_starts_in_many_dimensions(name):
+    network = NETWORKS[name]().initial([0.0] * 100, [1.0] * 100, 1, seeded(0))
+    points = uniform(seeded(1), 3, 100).abs()
+    laplacian = [tuple(2 * (k == j) for k in range(100)) for j in range(2)]
+    found = network.derivatives(points, laplacian)
+    assert all(value.isfinite().all() and value.shape == (3, 1) for value in found.values())
+
+
+@pytest.mark.parametrize(("units", "shape"), [(64, (8, 8)), (63, (7, 8)), (1, (1, 1)), (6, (2, 3))])
+def test_a_lattice_has_no_more_units_than_asked_for(units, shape):
+    network = GMNMSpec(units=units).initial([0.0, 0.0], [1.0, 2.0], 1, seeded(0))
+    assert network.n_units == shape[0] * shape[1]
+    for axis, count in enumerate(sorted(shape, reverse=True)):
+        places = network.mu.detach()[:, axis].unique()
+        assert len(places) == count
+        assert places.mean().item() == pytest.approx(0.5 * (axis + 1), rel=1e-14)

@@ -24,7 +24,6 @@ from gmnm_pde.methods import LeastSquares, Setting, gauss_newton, least_squares
 from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.nonlinear import NotFinite, fit_nonlinear, projected
 from gmnm_pde.methods.residuals import Residuals
-from gmnm_pde.methods.weights import flat, set_flat
 from gmnm_pde.networks import GMNM, GMNMSpec
 from gmnm_pde.placement import Layout, first_patch
 from gmnm_pde.problem import Problem, Sampling
@@ -145,8 +144,8 @@ def test_rows_are_those_of_the_network():
     blocks = blocks[3:] + collocate(problem, layout, [40], Sampling(), 0)[:3]
     rows = Residuals(problem, network, blocks)
     assert rows.linear == [True, True, True, True, False]
-    x = torch.randn(flat(network).shape, dtype=torch.float64)
-    set_flat(network, x)
+    x = torch.randn(network.flat_weights.shape, dtype=torch.float64)
+    network.set_output_weights(network.unflattened(x))
     expected = torch.cat([residual_rows(b, at_network(problem, b, network)) for b in blocks])
     for iterate in (rows.at(x), rows.of(network)):
         torch.testing.assert_close(iterate.residual, expected, rtol=1e-10, atol=1e-10)
@@ -161,7 +160,7 @@ def test_rows_on_the_way_are_those_of_weights_on_the_way():
     rows = Residuals(EXPONENTIAL, network, blocks)
     generator = torch.Generator().manual_seed(0)
     start, end = (
-        rows.at(torch.randn(flat(network).shape, generator=generator, dtype=torch.float64))
+        rows.at(torch.randn(network.flat_weights.shape, generator=generator, dtype=torch.float64))
         for _ in range(2)
     )
     between = rows.between(start, end, 0.25)
@@ -198,10 +197,10 @@ def test_the_end_is_quadratic():
     """Each factorisation squares the error: from nothing to rounding in a few of them."""
     network, blocks, _ = level(EXPONENTIAL, 18, 9.0)
     rows = Residuals(EXPONENTIAL, network, blocks)
-    found = minimise(rows, rows.at(flat(network)))
+    found = minimise(rows, rows.at(network.flat_weights))
     assert len(found.losses) <= 5
     assert found.iterate.loss < 1e-13
-    set_flat(network, found.iterate.x)
+    network.set_output_weights(network.unflattened(found.iterate.x))
     assert measure(EXPONENTIAL, network, points=500).relative_l2["u"] < 1e-11
     # From there it goes nowhere.
     again = minimise(rows, found.iterate)
@@ -215,7 +214,7 @@ def test_the_end_is_a_minimum(cells):
     problem = replace(EXPONENTIAL, equations=[lambda u, x: u.xx + 4 * u**3 - 4 * cos(5 * x)])
     network, blocks, _ = level(problem, cells, 2.0)
     rows = Residuals(problem, network, blocks)
-    found = minimise(rows, rows.at(flat(network)))
+    found = minimise(rows, rows.at(network.flat_weights))
     assert found.reason == "minimum"
     residual = found.iterate.residual
     A = rows.system(found.iterate).rows

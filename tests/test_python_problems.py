@@ -67,7 +67,7 @@ class Bells(gp.LinearOutputNetwork):
 
 
 @dataclass(frozen=True)
-class BellsSpec(gp.NetworkSpec):
+class BellsSpec(gp.PlacedSpec):
     def build(self, mu, inverse_widths, n_outputs):
         return Bells(mu, inverse_widths, n_outputs)
 

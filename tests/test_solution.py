@@ -18,8 +18,9 @@ from torch import Tensor, nn
 import gmnm_pde as gp
 from gmnm_pde import __version__
 from gmnm_pde.config import load_problem
+from gmnm_pde.errors import InputError
 from gmnm_pde.methods import Record
-from gmnm_pde.networks import GMNM, Network
+from gmnm_pde.networks import GMNM, NETWORKS, KANSpec, MLPSpec, Network
 from gmnm_pde.problem import Problem, Reference, ReferenceValues
 from gmnm_pde.solution import ERROR_POINTS, Errors, Solution, measure
 
@@ -324,6 +325,51 @@ def test_every_kind_of_layer_is_rebuilt(tmp_path, projection, bias):
     again = gp.load(whole.save(tmp_path / "u"))
     assert again.network.projection == projection
     assert torch.equal(again(POINTS), whole(POINTS))
+
+
+@pytest.mark.parametrize("network_name", NETWORKS)
+def test_every_network_is_rebuilt_with_its_options(tmp_path, network_name):
+    net = NETWORKS[network_name]().initial([0.0, 0.0], [1.0, 1.0], 2, torch.Generator())
+    whole = solution(network=net, network_name=network_name)
+    again = gp.load(whole.save(tmp_path / "u"))
+    assert type(again.network) is type(net)
+    assert torch.equal(again(POINTS), whole(POINTS))
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"), [("mlp", MLPSpec(3, 1, "sin")), ("kan", KANSpec((2, 3), grid_range=(-2, 1)))]
+)
+def test_options_are_not_the_defaults(tmp_path, name, spec):
+    net = spec.initial([0.0, 0.0], [1.0, 1.0], 2, torch.Generator())
+    whole = solution(network=net, network_name=name)
+    again = gp.load(whole.save(tmp_path / "u"))
+    assert again.network.spec == net.spec
+    assert torch.equal(again(POINTS), whole(POINTS))
+
+
+@pytest.mark.parametrize("options", [{"width": "wide"}, {"wide": 3}, {"width": 7}, [], 3])
+def test_options_that_do_not_fit_are_refused(tmp_path, options):
+    net = MLPSpec(3).initial([0.0, 0.0], [1.0, 1.0], 2, torch.Generator())
+    file = solution(network=net, network_name="mlp").save(tmp_path / "u")
+    rewrite(file, network_options=options)
+    with pytest.raises(InputError, match="fit"):
+        gp.load(file)
+
+
+def test_a_file_from_before_options_were_stored_loads(tmp_path):
+    whole = solution()
+    file = whole.save(tmp_path / "u")
+    rewrite(file, network_options=...)
+    assert torch.equal(gp.load(file)(POINTS), whole(POINTS))
+
+
+def rewrite(file: Path, **changed: object) -> None:
+    """Change what a stored solution says about itself; ``...`` takes a key out."""
+    with np.load(file, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    about = json.loads(str(arrays["about"])) | changed
+    about = {key: value for key, value in about.items() if value is not ...}
+    np.savez(file, **(arrays | {"about": np.array(json.dumps(about))}))
 
 
 def test_single_precision_stays_single(tmp_path):

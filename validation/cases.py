@@ -18,7 +18,10 @@ PARTS = {
 }
 """The files of the results, and the groups that are in each."""
 
-GROUPS = tuple(group for groups in PARTS.values() for group in groups)
+QUICK = "quick"
+"""The group that is measured with every change: a few cheap cases, whose seconds fail nothing."""
+
+GROUPS = (*(group for groups in PARTS.values() for group in groups), QUICK)
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class Case:
         time_limit: seconds, where the solve may take longer than it may by itself.
         relative_l2: limit of the measured error; ``aim`` is only reported.
         seconds: limit of the solve on the reference machine.
+        seeds: the solve is made with 0, 1, ... of them, and the worst error counts.
         factor: how far the estimate may be from the true error, either way.
         growth: limit of the error in the last hundredth of the time over that in the first.
-        groups: "figures", "sweep" and "any-equation".
+        groups: "figures", "sweep", "any-equation" and "quick".
     """
 
     problem: str
@@ -48,6 +52,7 @@ class Case:
     seconds: float | None = None
     factor: float | None = None
     growth: float | None = None
+    seeds: int = 1
     groups: tuple[str, ...] = ("figures",)
 
     @property
@@ -136,6 +141,10 @@ def load_suite(path: Path = CASES) -> Suite:
     cases: dict[str, Case] = {}
     for case in (*rows, *_sweep(data["sweep"])):
         cases[case.name] = _merged(cases[case.name], case) if case.name in cases else case
+    for name in data[QUICK]:
+        if name not in cases:
+            raise ValueError(f"{path.name}: the quick case {name!r} is none of the cases.")
+        cases[name] = replace(cases[name], groups=(*cases[name].groups, QUICK))
     commands = [
         CommandCase(**{**row, "command": tuple(str(word) for word in row["command"])})
         for row in data["commands"]

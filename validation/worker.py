@@ -43,8 +43,10 @@ def solve(
     changes: Sequence[str] = (),
     time_limit: float | None = None,
     growth: bool = False,
+    seeds: int = 1,
 ) -> dict[str, Any]:
-    """Solve a problem of the catalogue ``repeats`` times, after the calibration and a warm-up.
+    """Solve a problem of the catalogue ``repeats`` times, or with each of several seeds, after the
+    calibration and a warm-up.
 
     Arguments:
         changes: of the problem, as ``--set`` takes them.
@@ -64,7 +66,8 @@ def solve(
     file = load_problem(problem, changes)
     recipe = file.recipe() if solver is None else solver
     options: dict[str, Any] = {"rtol": rtol, "time_limit": time_limit, "device": "cpu"}
-    solutions = [gp.solve(file.problem, solver=recipe, **options) for _ in range(repeats)]
+    chosen = range(seeds) if seeds > 1 else [0] * repeats
+    solutions = [gp.solve(file.problem, solver=recipe, seed=seed, **options) for seed in chosen]
     runs = [solution.metrics() for solution in solutions]
     keys = ("relative_l2", "max_error", "estimated_error")
     return {
@@ -72,6 +75,8 @@ def solve(
         # The worst of the unknowns and of the repeats.
         **{key: _worst([value for run in runs for value in run[key].values()]) for key in keys},
         "seconds_runs": [run["seconds"] for run in runs],
+        "relative_l2_runs": [_worst(list(run["relative_l2"].values())) for run in runs],
+        "seeds": seeds,
         **{key: runs[-1][key] for key in ("status", "reason", "units", "parameters", "points")},
         "statuses": [run["status"] for run in runs],
         "dtype": runs[-1]["dtype"],

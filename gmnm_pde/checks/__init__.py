@@ -45,6 +45,7 @@ def check(problem: Problem, locate: Locate = _nowhere) -> Checked:
             measurements that are not finite or stand outside the domain; conditions that are
             missing, too many, in conflict or cannot stand where they do.
     """
+    problem = problem.initially
     equations, forms = check_equations(problem, locate)
     check_determined(problem, forms, locate)
     unknowns = unknown_facts(problem, forms)

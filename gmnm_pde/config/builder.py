@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gmnm_pde.config import schema
 from gmnm_pde.config.conditions import ConditionReader
@@ -12,6 +13,7 @@ from gmnm_pde.config.continuation import Step, steps
 from gmnm_pde.config.data import read_data
 from gmnm_pde.config.domains import DomainReader, located
 from gmnm_pde.config.finite import check_finite
+from gmnm_pde.config.inference import inferred_from
 from gmnm_pde.config.names import Names
 from gmnm_pde.config.recipe_file import sampling_from
 from gmnm_pde.config.reference_file import ReferenceReader
@@ -40,6 +42,7 @@ class Builder:
     def problem(self) -> Problem:
         """The problem. Raises InputError with file, line, key and the mend."""
         model = self._model
+        self._check_inferred()
         self._names = Names(self._source, model)
         self._reader = DomainReader(
             self._source, self._names.space, self._names.parameters, self._folder
@@ -65,6 +68,7 @@ class Builder:
             equations=equations,
             conditions=[conditions.read(i, item) for i, item in enumerate(model.conditions)],
             data=self._data(),
+            infer=inferred_from(model.infer, self._names, self._reader),
             reference=None if model.reference is None else references.read(model.reference),
             name=model.name,
             description=model.description,
@@ -72,6 +76,22 @@ class Builder:
         )
         problem = self._manufactured(problem)
         return replace(problem, easier=self._easier())
+
+    def _check_inferred(self) -> None:
+        model = self._model
+        if not model.infer:
+            return
+        missing = [key for key in ("data", "equations") if not getattr(model, key)]
+        if missing:
+            raise self._source.place(("infer",)).error(
+                f"what is inferred needs `{missing[0]}`, and there are none.",
+                f"Add `{missing[0]}:`.",
+            )
+        for key in ("manufactured", "continuation"):
+            if getattr(model, key):
+                raise self._source.place((key,)).error(
+                    f"`{key}` does not go with `infer`.", "Remove one of them."
+                )
 
     def _time(self) -> tuple[float, float] | None:
         if self._model.time is None:
@@ -166,7 +186,21 @@ class Builder:
                 f"there is no file {self._model.data.file!r} beside the problem file.",
                 "The path is relative to the problem file.",
             )
-        return read_data(path, self._names.coordinates, self._names.unknowns)
+        noise = self._noise(self._model.data.noise)
+        columns = (*self._names.unknowns, *self._names.fields)
+        data = read_data(path, self._names.coordinates, columns)
+        return replace(data, noise=noise)
+
+    def _noise(self, given: Any) -> float | None:
+        if given is None:
+            return None
+        noise = self._reader.number(given, ("data", "noise"))
+        if noise <= 0:
+            raise self._source.place(("data", "noise")).error(
+                f"a noise of {noise:g} is no standard deviation.",
+                "Give a positive number, or leave it out: it is then estimated.",
+            )
+        return noise
 
 
 def _shortened(text: str) -> str:

@@ -18,13 +18,14 @@ def read_data(path: Path, coordinates: Sequence[str], unknowns: Sequence[str]) -
 
     Arguments:
         path: comma-separated, with one line of names first.
-        coordinates, unknowns: every one of them needs a column.
+        coordinates: every one of them needs a column.
+        unknowns: at least one of them does; an empty cell was not measured.
 
     Raises:
-        InputError: no such file, a column that is missing, unknown or twice there, no row, or a
-            value that is not a finite number, with its line.
+        InputError: no such file, a column that is missing, unknown or twice there, no row, a row
+            without a measurement, or a value that is not a finite number, with its line.
     """
-    header, table = _read(path, (*coordinates, *unknowns))
+    header, table = _read(path, coordinates, unknowns)
     if not table:
         raise InputError(
             "the data file holds no rows.",
@@ -33,9 +34,10 @@ def read_data(path: Path, coordinates: Sequence[str], unknowns: Sequence[str]) -
         )
     values = torch.tensor(table, dtype=torch.float64)
     columns = {name: values[:, index] for index, name in enumerate(header)}
+    nothing = torch.full((len(values),), torch.nan, dtype=values.dtype)
     return Data(
         points=torch.stack([columns[name] for name in coordinates], dim=1),
-        values=torch.stack([columns[name] for name in unknowns], dim=1),
+        values=torch.stack([columns.get(name, nothing) for name in unknowns], dim=1),
         label=path.name,
     )
 
@@ -46,19 +48,21 @@ def read_outline(path: Path, coordinates: Sequence[str]) -> tuple[tuple[float, f
     Raises:
         InputError: as for :func:`read_data`.
     """
-    header, table = _read(path, coordinates[:2])
+    header, table = _read(path, coordinates[:2], ())
     order = [header.index(name) for name in coordinates[:2]]
     return tuple((row[order[0]], row[order[1]]) for row in table)
 
 
-def _read(path: Path, columns: Sequence[str]) -> tuple[list[str], list[list[float]]]:
+def _read(
+    path: Path, coordinates: Sequence[str], unknowns: Sequence[str]
+) -> tuple[list[str], list[list[float]]]:
     """The names of the columns and the rows."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.reader(stream)
             header = [name.strip() for name in next(rows, [])]
-            _check_header(header, columns, path)
-            return header, _numbers(rows, header, path)
+            _check_header(header, coordinates, unknowns, path)
+            return header, _numbers(rows, header, coordinates, path)
     except OSError as error:
         raise InputError(
             f"the data file cannot be read: {error.strerror or error}.",
@@ -71,13 +75,18 @@ def _read(path: Path, columns: Sequence[str]) -> tuple[list[str], list[list[floa
         ) from None
 
 
-def _check_header(header: list[str], expected: Sequence[str], path: Path) -> None:
+def _check_header(
+    header: list[str], coordinates: Sequence[str], unknowns: Sequence[str], path: Path
+) -> None:
+    expected = (*coordinates, *unknowns)
     for name in header:
         if header.count(name) > 1:
             raise InputError(
                 f"the column {name!r} is there twice.", mend="Rename one.", file=path, line=1
             )
-    missing = [name for name in expected if name not in header]
+    missing = [name for name in coordinates if name not in header]
+    if unknowns and not missing and not set(header) & set(unknowns):
+        missing = list(unknowns)
     if missing:
         found = ", ".join(header) if any(header) else "none"
         raise InputError(
@@ -96,7 +105,9 @@ def _check_header(header: list[str], expected: Sequence[str], path: Path) -> Non
             )
 
 
-def _numbers(rows: Iterable[list[str]], header: list[str], path: Path) -> list[list[float]]:
+def _numbers(
+    rows: Iterable[list[str]], header: list[str], coordinates: Sequence[str], path: Path
+) -> list[list[float]]:
     table = []
     for line, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):
@@ -108,8 +119,29 @@ def _numbers(rows: Iterable[list[str]], header: list[str], path: Path) -> list[l
                 file=path,
                 line=line,
             )
-        table.append([_number(cell, header[i], path, line) for i, cell in enumerate(row)])
+        values = [
+            math.nan
+            if name not in coordinates and not cell.strip()
+            else _number(cell, name, path, line)
+            for name, cell in zip(header, row, strict=True)
+        ]
+        if len(header) > len(coordinates) and _unmeasured(header, coordinates, values):
+            raise InputError(
+                "nothing was measured in this row.",
+                mend="Give a value, or remove the row.",
+                file=path,
+                line=line,
+            )
+        table.append(values)
     return table
+
+
+def _unmeasured(header: list[str], coordinates: Sequence[str], values: list[float]) -> bool:
+    return all(
+        math.isnan(value)
+        for name, value in zip(header, values, strict=True)
+        if name not in coordinates
+    )
 
 
 def _number(cell: str, column: str, path: Path, line: int) -> float:

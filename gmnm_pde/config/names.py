@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gmnm_pde.config import schema
 from gmnm_pde.config.domains import located
@@ -29,10 +29,16 @@ class Names:
         self.source = source
         self.coordinates = tuple(model.coordinates)
         self.unknowns = tuple(model.unknowns)
+        self.inferred = tuple(model.infer)
+        self.fields = tuple(
+            name for name, item in model.infer.items() if getattr(item, "kind", "field") == "field"
+        )
         self.parameters: dict[str, float] = {}
         self.definitions: dict[str, Node] = {}
         self._check_letters()
         self._check_time(model)
+        for name in self.inferred:
+            self._check_name(name, ("infer", name))
         for name, value in model.parameters.items():
             self._check_name(name, ("parameters", name))
             self.parameters[name] = self.number(value, ("parameters", name))
@@ -60,7 +66,7 @@ class Names:
         """The tree of a text, in which unknowns and comparisons may stand if it is said."""
         scope = Scope(
             coordinates=self.coordinates,
-            unknowns=self.unknowns if unknowns else (),
+            unknowns=(*self.unknowns, *self.inferred) if unknowns else (),
             constants=dict(self.parameters),
             definitions=dict(self.definitions),
             comparisons=comparisons,
@@ -68,26 +74,34 @@ class Names:
         return located(self.source, path, lambda: parser(text, scope))
 
     def of_unknowns(
-        self, given: Mapping[str, str], path: KeyPath, what: str
+        self, given: Mapping[str, str], path: KeyPath, what: str, others: Sequence[str] = ()
     ) -> dict[str, tuple[KeyPath, Node]]:
         """An expression of the coordinates for every unknown, and where it stands.
+
+        Arguments:
+            others: further names that may have one.
 
         Raises:
             InputError: a name that is not an unknown, or an unknown without an expression.
         """
-        self._check_keys(given, path, what)
+        self._check_keys(given, path, what, others)
         return {
             name: ((*path, name), self.parse(parse, given[name], (*path, name)))
-            for name in self.unknowns
+            for name in (*self.unknowns, *others)
+            if name in given
         }
 
-    def _check_keys(self, given: Iterable[str], path: KeyPath, what: str) -> None:
+    def _check_keys(
+        self, given: Iterable[str], path: KeyPath, what: str, others: Sequence[str]
+    ) -> None:
         for name in given:
-            if name not in self.unknowns:
+            if name not in (*self.unknowns, *others):
                 raise self.source.place((*path, name)).error(
-                    f"{name!r} is not an unknown.", suggest(name, self.unknowns)
+                    f"{name!r} is not an unknown.", suggest(name, (*self.unknowns, *others))
                 )
-        for name in self.unknowns:
+        # Of an inverse problem perhaps nothing is known but the constants.
+        wanted = () if others and set(given) & set(others) else self.unknowns
+        for name in wanted:
             if name not in given:
                 raise self.source.place(path).error(
                     f"the {what} for {name!r} is missing.", f"Add `{name}: ...`."
@@ -135,6 +149,7 @@ class Names:
             **dict.fromkeys(self.coordinates, "a coordinate"),
             **dict.fromkeys(self.unknowns, "an unknown"),
             **dict.fromkeys(self.parameters, "a parameter"),
+            **{other: "to be inferred" for other in self.inferred if path[0] != "infer"},
             **dict.fromkeys(FUNCTIONS, "a function"),
             **dict.fromkeys(("and", "or", "not"), "a word of the language"),
         }
@@ -143,7 +158,7 @@ class Names:
             problem = "is no name: letters, digits and '_' only, and a letter first."
         elif name in taken:
             problem = f"is {taken[name]} already."
-        elif name.rpartition("_")[0] in self.unknowns:
+        elif name.rpartition("_")[0] in (*self.unknowns, *self.inferred):
             problem = f"reads as a derivative of {name.rpartition('_')[0]}."
         if problem is not None:
             raise self.source.place(path).error(f"{name[:60]!r} {problem}", "Choose another name.")

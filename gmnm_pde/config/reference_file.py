@@ -46,12 +46,19 @@ class ReferenceReader:
 
             options = model.spectral.model_dump(exclude_none=True)
             return located(source, (*_PATH, "spectral"), lambda: Spectral(**options))
+        if model.finite_element is not None:
+            from gmnm_pde.references import FiniteElement
+
+            options = model.finite_element.model_dump(exclude_none=True)
+            return located(source, (*_PATH, "finite_element"), lambda: FiniteElement(**options))
         assert model.finite_difference is not None  # the schema asks for one of them
         options = model.finite_difference.model_dump(exclude_none=True)
         return located(source, (*_PATH, "finite_difference"), lambda: FiniteDifference(**options))
 
     def _exact(self, given: dict[str, str]) -> Exact:
-        nodes = self._names.of_unknowns(given, (*_PATH, "exact"), "exact solution")
+        nodes = self._names.of_unknowns(
+            given, (*_PATH, "exact"), "exact solution", self._names.inferred
+        )
         for path, node in nodes.values():
             check_finite(self._names, "the exact solution", node, self._region, path)
         return Exact({name: residual(node) for name, (_, node) in nodes.items()})

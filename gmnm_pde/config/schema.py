@@ -60,6 +60,13 @@ def sizes(value: Any) -> Any:
     return {name: number(item) for name, item in value.items()}
 
 
+def inference(value: Any) -> Any:
+    """``field``, or a mapping."""
+    if value == "field" or isinstance(value, dict):
+        return value
+    raise ValueError(f"expected `{{initial: 1}}` or `field`, not {shown(value)}.")
+
+
 def letters_or_list(value: Any) -> Any:
     """``xy`` as well as ``[x, y]``."""
     return list(value) if isinstance(value, str) and value.isalpha() else value
@@ -237,9 +244,28 @@ WORDS = {
 
 
 class Data(Strict):
-    """Measurements, in columns named after coordinates and unknowns."""
+    """Measurements, in columns named after coordinates and unknowns; ``noise`` is the standard
+    deviation of theirs, where it is known."""
 
     file: Text
+    noise: Number = None
+
+
+class Infer(Strict):
+    """``{initial: 0.5, bounds: [0.01, 10]}``, a constant, or ``{kind: field}``."""
+
+    kind: Literal["constant", "field"] = "constant"
+    initial: Number = None
+    bounds: Annotated[list[Number | None], Field(min_length=2, max_length=2)] | None = None
+    cells: Annotated[float, Field(ge=2, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Infer:
+        if self.kind == "constant" and self.initial is None:
+            raise ValueError("a constant needs a value to start from; write `initial: 1`.")
+        if self.kind == "constant" and self.cells is not None:
+            raise ValueError("`cells` belongs to a field; write `kind: field`, or remove it.")
+        return self
 
 
 class Sampling(Strict):
@@ -263,12 +289,20 @@ class Spectral(Strict):
     points: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
+class FiniteElement(Strict):
+    """A finite-element reference of a ``degree`` on a mesh that is refined so many times."""
+
+    degree: int | None = None
+    refine: int | None = None
+
+
 class Reference(Strict):
     """What the solution is compared with."""
 
     exact: dict[str, Expression] | None = None
     finite_difference: FiniteDifference | None = None
     spectral: Spectral | None = None
+    finite_element: FiniteElement | None = None
     file: Text | None = None
     own_error: Annotated[Any, BeforeValidator(sizes)] = None
 
@@ -279,8 +313,8 @@ class Reference(Strict):
         if len(given) != 1:
             raise ValueError(
                 "expected one reference, `exact: {u: ...}`, `finite_difference: {points: 201}`, "
-                "`spectral: {points: 64}` or `file: reference.csv`"
-                + (f", not {' and '.join(given)}." if given else ".")
+                "`spectral: {points: 64}`, `finite_element: {degree: 4, refine: 5}` or "
+                "`file: reference.csv`" + (f", not {' and '.join(given)}." if given else ".")
             )
         if "own_error" in self.model_fields_set and given != ["file"]:
             raise ValueError("`own_error` belongs to `file`; other references find out their own.")
@@ -304,6 +338,7 @@ class ProblemFile(Strict):
     continuation: dict[str, Values] | None = None
     manufactured: dict[str, Expression] | None = None
     data: Data | None = None
+    infer: dict[str, Annotated[Infer | Literal["field"], BeforeValidator(inference)]] = {}
     sampling: Sampling | None = None
     reference: Reference | None = None
     solver: Any = None

@@ -13,10 +13,7 @@ from gmnm_pde.errors import InputError, suggest
 
 Model = TypeVar("Model", bound=BaseModel)
 
-LATER: Mapping[tuple[str, str], str] = {
-    ("", "infer"): "unknown parameters are",
-    ("reference", "finite_element"): "the finite-element reference is",
-}
+LATER: Mapping[tuple[str, str], str] = {}
 """Keys of the format that a later version reads, by the section they stand in."""
 
 _TYPES = {

@@ -223,8 +223,7 @@ class Domain(ABC):
             low, high = self._window(lower, upper, clip=False)
             parts = tuple(part.clip(low, high) for part in parts)
         if where is not None:
-            keep = checked_where(where)
-            parts = tuple(restrict(part, keep) for part in parts)
+            parts = _kept(parts, where)
         points, normals, measure = sample_parts(parts, n, sampler, seed, self.dimension)
         if points.shape[0] == 0 and where is not None and not boxed:
             raise InputError(
@@ -232,6 +231,19 @@ class Domain(ABC):
                 mend="It is false on the whole selected part; check its sign and its numbers.",
             )
         return Boundary(points, normals, measure)
+
+    def boundary_parts(
+        self,
+        at: str | Sequence[str] = "boundary",
+        where: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Part, ...]:
+        """Sides as cells on the pieces of :attr:`parts`; curves are cut where ``where`` changes.
+
+        Raises:
+            InputError: an unknown side.
+        """
+        parts = self._select(at)
+        return parts if where is None else _kept(parts, where)
 
     def corners(self) -> Corners:
         """Corners of a two-dimensional domain with their interior angles; otherwise none."""
@@ -298,6 +310,11 @@ class Domain(ABC):
         if not clip:
             return low, high
         return torch.maximum(low, box[0]), torch.minimum(high, box[1])
+
+
+def _kept(parts: Sequence[Part], where: Callable[[Tensor], Tensor]) -> tuple[Part, ...]:
+    keep = checked_where(where)
+    return tuple(restrict(part, keep) for part in parts)
 
 
 def checked_where(where: Callable[[Tensor], Tensor]) -> State:

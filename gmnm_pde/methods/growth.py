@@ -296,7 +296,7 @@ def margin_schedule(cells: float) -> float:
 
 def units_allowed(setting: Setting) -> int:
     """The largest network: what was allowed, and at most two thirds of the points there are."""
-    asked = setting.network.units
+    asked = setting.units
     most = setting.max_units if asked is None else min(asked, setting.max_units)
     return min(most, points_support(setting))
 
@@ -307,7 +307,7 @@ def enough_units(setting: Setting, needed: int) -> None:
     Raises:
         InputError: fewer units are allowed than needed.
     """
-    asked = setting.network.units
+    asked = setting.units
     most = setting.max_units if asked is None else min(asked, setting.max_units)
     if needed > most:
         raise InputError(

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.assembly import Block
-from gmnm_pde.linalg import RIDGE, Factored, reflections
+from gmnm_pde.linalg import RIDGE, Factored, Reflections, reflections
 from gmnm_pde.methods.gauss_newton import Minimum, minimise
 from gmnm_pde.methods.residuals import Residuals
-from gmnm_pde.methods.weights import FOR_NOISE, Damping, Fit, flat, set_flat
+from gmnm_pde.methods.weights import FOR_NOISE, Damping, Fit
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem
 
@@ -60,7 +60,7 @@ def fit_nonlinear(
     if found is None or found.reason == "not finite":
         found = _from_constants(rows, network, blocks, deadline)
     fit, x = _smoothed(found, rows, Residuals(problem, network, check) if check else None)
-    set_flat(network, x)
+    network.set_output_weights(network.unflattened(x))
     return fit, None if found.reason == "minimum" else found.reason
 
 
@@ -84,9 +84,9 @@ def _from_constants(
 
 
 def _constant(network: LinearOutputNetwork, value: float, blocks: Sequence[Block]) -> Tensor:
-    """Output weights of a constant, (k m,)."""
+    """Output weights of a constant, (p,)."""
     if value == 0.0:
-        return torch.zeros_like(flat(network))
+        return torch.zeros_like(network.flat_weights)
     shape = network.n_outputs
     return projected(network, lambda points: points.new_full((len(points), shape), value), blocks)
 
@@ -121,9 +121,15 @@ def _smoothed(found: Minimum, rows: Residuals, check: Residuals | None) -> tuple
 def projected(
     network: LinearOutputNetwork, other: Callable[[Tensor], Tensor], blocks: Sequence[Block]
 ) -> Tensor:
-    """Output weights (k m,) that make a network nearly equal to another one at blocks' points."""
+    """Output weights (p,) that make a network nearly equal to another one at blocks' points."""
     points = torch.cat([block.points for block in blocks if block.average is None])
     with torch.no_grad():
         features, target = network.features(points), other(points)
-    factors = reflections(features)
-    return torch.cat([factors.against(column).solve(1e-10) for column in target.T])
+    known: dict[str, Reflections] = {}
+    parts = []
+    for j, column in enumerate(target.T):
+        own = network.own(j)
+        if str(own) not in known:
+            known[str(own)] = reflections(features[:, own].clone())
+        parts.append(known[str(own)].against(column).solve(1e-10))
+    return torch.cat(parts)

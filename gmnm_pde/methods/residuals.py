@@ -42,7 +42,7 @@ class Iterate:
     """Output weights and what they leave.
 
     Arguments:
-        x: (k m,), unknown by unknown; None for another network's output.
+        x: (p,), output by output; None for another network's output.
         values: derivatives of the unknowns.
         residual: weighted, (rows,).
     """
@@ -119,8 +119,8 @@ class Residuals:
         }
 
     def at(self, x: Tensor) -> Iterate:
-        """The rows for output weights (k m,)."""
-        weights = x.reshape(len(self.problem.unknowns), -1).T
+        """The rows for output weights (p,)."""
+        weights = self.network.unflattened(x)
         return self._iterate(
             x,
             _once(lambda site, alpha: self._features(site, alpha) @ weights),

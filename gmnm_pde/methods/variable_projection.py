@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +35,9 @@ from gmnm_pde.methods.weights import (
     assemble,
     checked_rows,
     evaluate,
-    flat,
-    set_flat,
     unweighted_rms,
 )
-from gmnm_pde.networks import LinearOutputNetwork, Network
+from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch
 
 UNITS = 64
@@ -96,12 +95,17 @@ class VariableProjection(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
-        units = min(setting.network.units or UNITS, setting.max_units)
+        units = min(setting.units or UNITS, setting.max_units)
         layout = _layout(setting, units)
         centres = layout.centres()
         enough_units(setting, sum(len(part) for part in centres))
         if not isinstance(network, LinearOutputNetwork):
-            built = layout.network(setting.network, centres, len(problem.unknowns))
+            spec = setting.network
+            built = (
+                layout.network(spec, centres, len(problem.unknowns))
+                if isinstance(spec, PlacedSpec)
+                else setting.initial()
+            )
             if not isinstance(built, LinearOutputNetwork):
                 raise InputError(
                     "the method variable_projection needs a network whose last layer is linear, "
@@ -126,6 +130,18 @@ class VariableProjection(Method):
         )
         eliminate(setting, network, memory)
         return State(network=network, memory=memory)
+
+    def checkpoint(self, state: State) -> Mapping[str, Any]:
+        return {"damping": state.memory.damping, "losses": list(state.memory.losses)}
+
+    def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
+        """Goes on with the next iteration; a new estimate waits until the residual has fallen."""
+        state = self.start(setting, network)
+        if not saved:
+            return state
+        losses = tuple(saved["losses"])
+        memory = replace(state.memory, damping=saved["damping"], losses=losses)
+        return replace(state, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
@@ -237,7 +253,7 @@ def eliminate(
     x = damped_solve(R, Q.T @ system.target, RIDGE) / scale
     residual = system.rows @ x - system.target
     weights = x[:-1] if setting.constants_free else x
-    network.set_output_weights(weights.reshape(network.n_outputs, -1).T)
+    network.set_output_weights(network.unflattened(weights))
     return residual.square().mean().sqrt().item(), residual, Projector(Q)
 
 
@@ -246,9 +262,10 @@ def _eliminate_nonlinear(
 ) -> tuple[float, Tensor, Projector]:
     """The same by Gauss-Newton steps from the weights that the network has."""
     rows = Residuals(setting.problem, network, blocks)
-    iterate = minimise(rows, rows.at(flat(network)), setting.started + setting.time_limit).iterate
+    deadline = setting.started + setting.time_limit
+    iterate = minimise(rows, rows.at(network.flat_weights), deadline).iterate
     assert iterate.x is not None
-    set_flat(network, iterate.x)
+    network.set_output_weights(network.unflattened(iterate.x))
     A = rows.system(iterate).rows
     Q = torch.linalg.qr(A / A.norm(dim=0).clamp_min(1e-300)).Q
     return iterate.loss, iterate.residual, Projector(Q)

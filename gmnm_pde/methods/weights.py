@@ -127,7 +127,7 @@ def fit_linear(
     if constants_free:
         fit = replace(fit, imbalance=abs(x[-1].item()) / _source_size(problem, blocks))
         x = x[:-1]
-    set_flat(network, x)
+    network.set_output_weights(network.unflattened(x))
     return fit
 
 
@@ -183,16 +183,6 @@ def unweighted_rms(
         if block.kind in kinds
     ]
     return torch.cat(chosen).square().mean().sqrt().item() if chosen else math.nan
-
-
-def flat(network: LinearOutputNetwork) -> Tensor:
-    """Output weights unknown by unknown, (k m,)."""
-    return network.output_weights.detach().T.reshape(-1).clone()
-
-
-def set_flat(network: LinearOutputNetwork, x: Tensor) -> None:
-    """Take output weights (k m,), unknown by unknown."""
-    network.set_output_weights(x.reshape(network.n_outputs, -1).T)
 
 
 def refuse_unbalanced(now: float | None, before: float | None) -> None:

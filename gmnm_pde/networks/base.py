@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, jvp, vmap
+from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 from gmnm_pde.fields import Orders
 
@@ -37,22 +37,78 @@ class Network(nn.Module, ABC):
     def parameter_jacobian(
         self, points: Tensor, orders: Collection[Orders], names: Sequence[str]
     ) -> dict[Orders, Tensor]:
-        """d(D^alpha u_j)/d(theta) for the named parameters, flattened in that order: (n, m, p)."""
-        held = {name: value.detach() for name, value in self.named_parameters()}
-        free = {name: held[name] for name in names}
+        """d(D^alpha u_j)/d(theta) for the named parameters, flattened in that order: (n, m, p).
 
-        def single(alpha: Orders, values: dict[str, Tensor], point: Tensor) -> Tensor:
-            def network(x: Tensor) -> Tensor:
-                return functional_call(self, {**held, **values}, (x,))
+        Reverse-mode differentiation of :meth:`derivatives`, all points and all orders at once.
+        """
+        held, free = _held_and_free(self, names)
+        orders, module = list(orders), _Derivatives(self)
 
-            return forward_derivative(network, point[None], alpha)[0]
+        def single(values: dict[str, Tensor], point: Tensor) -> Tensor:
+            return functional_call(module, {**held, **values}, (point[None], orders))[:, 0]
 
-        result = {}
-        for alpha in orders:
-            jacobian = vmap(jacrev(lambda v, x, a=alpha: single(a, v, x)), in_dims=(None, 0))
-            parts = jacobian(free, points)
-            result[alpha] = torch.cat([parts[name].flatten(2) for name in names], dim=2)
-        return result
+        parts = vmap(jacrev(single), in_dims=(None, 0))(free, points)
+        rows = torch.cat([parts[name].flatten(3) for name in free], dim=3)
+        return dict(zip(orders, rows.unbind(1), strict=True))
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        """d(sum over alpha and j of weights_alpha,j D^alpha u_j)/d(theta), (n, p).
+
+        Arguments:
+            weights: of every derivative at every point, each (n, m).
+        """
+        jacobians = self.parameter_jacobian(points, list(weights), names)
+        rows = [torch.einsum("nm,nmp->np", weights[a], jacobians[a]) for a in jacobians]
+        return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
+
+    def refined(self, points: Tensor, grid: int | None = None) -> Network | None:
+        """A network for about the same function whose grids follow points (n, d).
+
+        Arguments:
+            grid: intervals of the grids, as many as before if not given.
+
+        Returns:
+            None if the network has no grids.
+        """
+        return None
+
+
+def weighted_in_reverse(
+    network: Network, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+) -> Tensor:
+    """:meth:`Network.weighted_jacobian` by one reverse pass for all derivatives together."""
+    held, free = _held_and_free(network, names)
+    orders, module = list(weights), _Derivatives(network)
+
+    def single(values: dict[str, Tensor], point: Tensor, weight: Tensor) -> Tensor:
+        found = functional_call(module, {**held, **values}, (point[None], orders))[:, 0]
+        return (weight * found).sum()
+
+    stacked = torch.stack([weights[alpha] for alpha in orders], dim=1)
+    parts = vmap(grad(single), in_dims=(None, 0, 0))(free, points, stacked)
+    return torch.cat([parts[name].flatten(1) for name in free], dim=1)
+
+
+def _held_and_free(
+    network: Network, names: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All parameters and those of some names, as a :class:`_Derivatives` names them."""
+    held = {f"network.{name}": value.detach() for name, value in network.named_parameters()}
+    return held, {f"network.{name}": held[f"network.{name}"] for name in names}
+
+
+class _Derivatives(nn.Module):
+    """A network's derivatives as the output of a module, (orders, n, m)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, points: Tensor, orders: Sequence[Orders]) -> Tensor:
+        found = self.network.derivatives(points, orders)
+        return torch.stack([found[alpha] for alpha in orders])
 
 
 class LinearOutputNetwork(Network):
@@ -85,6 +141,26 @@ class LinearOutputNetwork(Network):
     def inner_parameters(self) -> tuple[str, ...]:
         """Names of the parameters that the features depend on."""
 
+    def own(self, output: int) -> slice:
+        """The features that an output is a combination of: all, if nothing else is said."""
+        return slice(None)
+
+    @property
+    def flat_weights(self) -> Tensor:
+        """The output weights, output by output, of its own features only; a copy, (p,)."""
+        weights = self.output_weights.detach()
+        return torch.cat([weights[self.own(j), j] for j in range(self.n_outputs)])
+
+    def unflattened(self, flat: Tensor) -> Tensor:
+        """Output weights (k, m) from :attr:`flat_weights`."""
+        weights = flat.new_zeros(self.output_weights.shape)
+        start = 0
+        for j in range(self.n_outputs):
+            column = weights[self.own(j), j]
+            column.copy_(flat[start : start + len(column)])
+            start += len(column)
+        return weights
+
     def forward(self, points: Tensor) -> Tensor:
         return self.features(points) @ self.output_weights
 
@@ -94,9 +170,34 @@ class LinearOutputNetwork(Network):
         """D^alpha of every feature for each multi-index alpha, each (n, k)."""
         return {alpha: forward_derivative(self.features, points, alpha) for alpha in orders}
 
+    def weighted_features(
+        self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
+    ) -> list[Tensor]:
+        """For each output, sum over alpha of weights_alpha D^alpha of its own features, (n, k).
+
+        Arguments:
+            weights: of each output, by derivative, at every point (n,).
+        """
+        known = self.feature_derivatives(points, {alpha for each in weights for alpha in each})
+        sizes = [len(self.output_weights[self.own(j)]) for j in range(len(weights))]
+        return [
+            combined([(a, known[alpha][:, self.own(j)]) for alpha, a in each.items()], points, k)
+            for j, (each, k) in enumerate(zip(weights, sizes, strict=True))
+        ]
+
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         features = self.feature_derivatives(points, orders)
         return {alpha: value @ self.output_weights for alpha, value in features.items()}
+
+
+def combined(terms: Sequence[tuple[Tensor, Tensor]], points: Tensor, size: int) -> Tensor:
+    """sum of a (n,) times features (n, k), zeros of k = size columns if there are no terms."""
+    if not terms:
+        return points.new_zeros(len(points), size)
+    total = terms[0][0][:, None] * terms[0][1]
+    for a, feature in terms[1:]:
+        total.addcmul_(a[:, None], feature)
+    return total
 
 
 def forward_derivative(function: PointMap, points: Tensor, orders: Orders) -> Tensor:

@@ -1,23 +1,25 @@
-"""The names under which networks are stored, and how they come back."""
+"""The names and options under which networks are stored, and how they come back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from torch import Tensor
 
 from gmnm_pde.networks.base import Network
+from gmnm_pde.networks.boxed import BoxedNetwork
 from gmnm_pde.networks.enforced import Enforced, enforced
 from gmnm_pde.networks.evolution import Evolution
-from gmnm_pde.networks.gmnm import GMNM
 from gmnm_pde.networks.pieces import LinearPieces, Pieces, joined
-from gmnm_pde.networks.specs import GMNMSpec
+from gmnm_pde.networks.registry import KINDS, NETWORKS
 from gmnm_pde.problem import Problem
 
-_STORED: dict[str, tuple[type[Network], Callable[[Mapping[str, Tensor]], Network]]] = {
-    "gmnm": (GMNM, GMNMSpec.rebuild),
-    "evolution": (Evolution, Evolution.rebuild),
-}
+_EVOLUTION = "evolution"
+
+StoredOptions = Mapping[str, Any] | Sequence[Any] | None
+"""Plain values: a mapping, or one for each piece. None for networks whose arrays say it all."""
 
 
 def stored_name(network: Network) -> str | None:
@@ -29,12 +31,24 @@ def stored_name(network: Network) -> str | None:
     if isinstance(network, Enforced):
         name = stored_name(network.free)
         return None if name is None else f"enforced:{name}"
-    return next((name for name, (kind, _) in _STORED.items() if type(network) is kind), None)
+    if type(network) is Evolution:
+        return _EVOLUTION
+    return next((name for name, (_, kind) in KINDS.items() if type(network) is kind), None)
+
+
+def stored_options(network: Network) -> StoredOptions:
+    """What :func:`rebuild` needs besides the arrays, as plain values."""
+    if isinstance(network, Pieces | LinearPieces):
+        return [stored_options(part) for part in network.networks]
+    if isinstance(network, Enforced):
+        return stored_options(network.free)
+    return asdict(network.spec) if isinstance(network, BoxedNetwork) else None
 
 
 def is_stored(name: str | None) -> bool:
     """Whether a name is that of a kind of this package."""
-    return (name or "").rpartition(":")[2] in _STORED
+    inner = (name or "").rpartition(":")[2]
+    return inner == _EVOLUTION or inner in NETWORKS
 
 
 def made_for_problem(name: str | None) -> bool:
@@ -42,27 +56,51 @@ def made_for_problem(name: str | None) -> bool:
     return ":" in (name or "")
 
 
-def rebuild(name: str, arrays: Mapping[str, Tensor], problem: Problem | None = None) -> Network:
+def rebuild(
+    name: str,
+    arrays: Mapping[str, Tensor],
+    problem: Problem | None = None,
+    options: StoredOptions = None,
+) -> Network:
     """A network of the shape of stored parameters.
 
     Arguments:
         name: one that :func:`is_stored`.
         problem: for one that is :func:`made_for_problem`, as it was solved.
+        options: those of :func:`stored_options`.
 
     Raises:
-        ValueError: parameters that do not fit the problem.
+        ValueError: parameters that do not fit the problem, or options that do not fit the network.
     """
     outer, _, inner = name.partition(":")
     if not inner:
-        return _STORED[outer][1](arrays)
+        return Evolution.rebuild(arrays) if outer == _EVOLUTION else _rebuilt(name, arrays, options)
     assert problem is not None
     if outer == "enforced":
         own = {key.removeprefix("free."): array for key, array in arrays.items()}
-        return enforced(rebuild(inner, own, problem), problem)
-    parts = [rebuild(inner, group, problem) for group in _groups(arrays)]
-    if len(parts) != len(problem.pieces):
-        raise ValueError(f"there are {len(parts)} pieces, the problem has {len(problem.pieces)}")
+        return enforced(rebuild(inner, own, problem, options), problem)
+    groups = _groups(arrays)
+    each = options if isinstance(options, Sequence) else [options] * len(groups)
+    if not len(groups) == len(problem.pieces) == len(each):
+        raise ValueError(f"there are {len(groups)} pieces, the problem has {len(problem.pieces)}")
+    parts = [rebuild(inner, group, problem, own) for group, own in zip(groups, each, strict=True)]
     return joined(parts, problem.pieces)
+
+
+def _rebuilt(name: str, arrays: Mapping[str, Tensor], options: StoredOptions) -> Network:
+    """A network from its options and arrays."""
+    given = options if isinstance(options, Mapping) else {}
+    try:
+        return NETWORKS[name](**{key: _frozen(value) for key, value in given.items()}).rebuild(
+            arrays
+        )
+    except TypeError as error:
+        raise ValueError(f"options of the network {name} that do not fit: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    """Lists, which is what tuples become in JSON, as tuples again."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _groups(arrays: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

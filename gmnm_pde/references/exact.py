@@ -19,8 +19,9 @@ class Exact(Reference):
     """u = function(x), known in closed form.
 
     Arguments:
-        functions: one for each unknown, of the coordinates by name, ``{"u": lambda x, y: x * y}``;
-            a plain number is a constant.
+        functions: one for each unknown, of the coordinates by name,
+            ``{"u": lambda x, y: x * y}``; a plain number is a constant. What is to be inferred may
+            be among them.
     """
 
     functions: Mapping[str, Callable[..., Any] | float]
@@ -32,8 +33,24 @@ class Exact(Reference):
         Raises:
             InputError: an unknown without a function.
         """
-        columns = [self.values(problem, name, points) for name in problem.unknowns]
-        return ReferenceValues(torch.stack(columns, dim=1), dict.fromkeys(problem.unknowns, 0.0))
+        names = self.known(problem)
+        columns = [self.values(problem, name, points) for name in names]
+        return ReferenceValues(torch.stack(columns, dim=1), dict.fromkeys(names, 0.0))
+
+    def known(self, problem: Problem) -> tuple[str, ...]:
+        """All unknowns; of an inverse problem those outputs that it has a function for."""
+        if not problem.infer:
+            return tuple(problem.unknowns)
+        return tuple(name for name in problem.outputs if name in self.functions)
+
+    def constants(self, problem: Problem) -> dict[str, float]:
+        """The constants to be inferred that it has a function for."""
+        point = problem.region.sample_interior(1)
+        return {
+            name: float(self.values(problem, name, point)[0])
+            for name in problem.constants
+            if name in self.functions
+        }
 
     def values(self, problem: Problem, unknown: str, points: Tensor) -> Tensor:
         """One unknown at points (n, d) -> (n,); differentiable with respect to the points."""

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmnm_pde.fields import Jet, Orders
+from gmnm_pde.fields import Orders
 from gmnm_pde.problem import Equation, Problem, ReferenceValues
 
 Array = NDArray[np.float64]
@@ -28,6 +28,8 @@ class StepLike(Protocol):
     def estimated_error(self) -> float | None: ...
     @property
     def seconds(self) -> float: ...
+    @property
+    def loss(self) -> float | None: ...
 
 
 class ErrorsLike(Protocol):
@@ -58,7 +60,9 @@ class SolutionLike(Protocol):
     def seconds(self) -> float: ...
 
     def __call__(self, points: Tensor, /) -> Tensor: ...
-    def derivative(self, points: Tensor, letters: str, /, *, unknown: str) -> Tensor: ...
+    def derivative(
+        self, points: Tensor, letters: str | Sequence[str], /, *, unknown: str
+    ) -> Tensor: ...
     def reference(self, points: Tensor, /) -> ReferenceValues | None: ...
 
 
@@ -149,14 +153,16 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
     problem = solution.problem
 
     def values(unknown: str, orders: Orders) -> Tensor:
-        letters = "".join(
-            name * count for name, count in zip(problem.coordinates, orders, strict=True)
-        )
+        letters = [
+            name
+            for name, count in zip(problem.coordinates, orders, strict=True)
+            for _ in range(count)
+        ]
         if not letters:
             return solution(points)[:, problem.unknowns.index(unknown)]
         return solution.derivative(points, letters, unknown=unknown)
 
-    jet = Jet(problem.coordinates, problem.unknowns, points, values)
+    jet = problem.jet(points, values)
     columns = [cast(Equation, equation).residual(jet) for equation in problem.equations]
     return torch.stack(columns, dim=1)
 

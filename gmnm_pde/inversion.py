@@ -1,0 +1,105 @@
+"""An inverse problem as one larger problem: unknown constants and fields beside the unknowns.
+
+A constant is an unknown whose only feature is one, a field an unknown with units of its own, and a
+measurement a row, so that assembly and methods need nothing new. Both are solved for as theta, see
+:mod:`gmnm_pde.transforms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.assembly import Block, linearise
+from gmnm_pde.errors import InputError
+from gmnm_pde.fields import Orders
+from gmnm_pde.problem import Data, Equation, Problem
+from gmnm_pde.transforms import Transformed, transforms_of
+
+_POINTS = 64
+
+
+def joint(problem: Problem) -> Problem:
+    """The problem in (unknowns, fields, constants), the last two as theta.
+
+    Raises:
+        InputError: fewer measurements than constants; fields in a problem in time; a field that
+            has to be positive and does not start so.
+    """
+    fields, constants = problem.fields, problem.constants
+    check_measurements(problem)
+    if fields and problem.time is not None:
+        raise InputError(
+            f"the coefficient field {fields[0]} is asked for in a problem in time.",
+            mend="Fields can be found in steady problems; make it a constant, or drop the time.",
+        )
+    unknowns = (*problem.unknowns, *fields, *constants)
+    transforms = transforms_of(problem.infer, positive_fields(problem))
+    return replace(
+        problem,
+        unknowns=unknowns,
+        data=_widened(cast(Data, problem.data), len(unknowns)),
+        infer={},
+        substitution=Transformed(transforms, unknowns),
+    )
+
+
+def positive_fields(problem: Problem) -> tuple[str, ...]:
+    """Fields without bounds that multiply highest derivatives: their sign decides whether the
+    equation has a solution."""
+    return tuple(
+        name
+        for name in problem.fields
+        if problem.infer[name].bounds is None
+        and any(
+            _scales_principal_part(problem, name, cast(Equation, item))
+            for item in problem.equations
+        )
+    )
+
+
+def _scales_principal_part(problem: Problem, name: str, equation: Equation) -> bool:
+    points = problem.region.sample_interior(_POINTS, "sobol", 0)
+    block = Block("equation", equation.label, equation.residual, points, points.new_ones(_POINTS))
+    starts = {other: item.initial for other, item in problem.infer.items()}
+    found = [_principal_part(problem.given({**starts, name: value}), block) for value in (1.0, 2.0)]
+    return any(not torch.allclose(found[0][key], found[1][key]) for key in found[0])
+
+
+def _principal_part(problem: Problem, block: Block) -> Mapping[tuple[str, Orders], Tensor]:
+    ones = block.points.new_ones(len(block.points))
+    coefficients = linearise(problem, block, lambda name, orders: ones).coefficients
+    highest = max((sum(alpha) for _, alpha in coefficients), default=0)
+    return {key: a for key, a in coefficients.items() if sum(key[1]) == highest > 0}
+
+
+def check_measurements(problem: Problem) -> None:
+    """Whether there are more measurements than constants.
+
+    Raises:
+        InputError: there are not, or there is nothing to infer.
+    """
+    constants = problem.constants
+    if not problem.infer or problem.data is None:
+        raise InputError(
+            "the methods inverse and inverse_in_time need something to infer, and data.",
+            mend="Add `infer:` and `data:`, or use another method.",
+        )
+    count = int((~torch.isnan(problem.data.values)).sum())
+    if count <= len(constants):
+        raise InputError(
+            f"{count} measurements cannot determine {len(constants)} unknown constants and the "
+            "noise.",
+            mend="Give more measurements, or infer less.",
+        )
+
+
+def _widened(data: Data, columns: int) -> Data:
+    """With columns for what was not measured."""
+    values = data.values
+    missing = values.new_full((len(values), columns - values.shape[1]), torch.nan)
+    return replace(data, values=torch.cat([values, missing], dim=1))

@@ -1,0 +1,135 @@
+"""What measurements with noise say about constants, fields and the solution.
+
+At the minimum of |r(x)|^2, the rows of measurements being (u - d) times a weight w, the covariance
+of x is, to first order in the noise,
+
+    C = s^2 (J'J)^-1,   s^2 = |r_data|^2 / (n - p),   p = trace of the data rows of J (J'J)^-1 J' .
+
+Rows of equations and conditions are part of J and count as measurements of far less noise. p is the
+number of parameters that the measurements determine (G. Wahba, Spline Models for Observational
+Data, 1990); s / w is the standard deviation of the noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gmnm_pde.methods.weights import System
+
+RIDGE = 1e-12
+"""Of columns of norm one: directions that no row sees have no say in the statistics."""
+
+UNCERTAIN = 1.0
+"""A direction whose standard deviation in theta is larger is not determined: theta is a logarithm
+or a relative change."""
+
+INFLATION = 1.4
+"""Of the freedom, in cross-validation."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The linear model about a minimum.
+
+    Arguments:
+        R, scale: the triangle of J with columns of norm one, and their norms.
+        freedom: p.
+        measurements: n.
+        misfit: |r_data|^2.
+        known: s^2, if the noise is known.
+    """
+
+    R: Tensor
+    scale: Tensor
+    freedom: float
+    measurements: int
+    misfit: float
+    known: float | None = None
+
+    @classmethod
+    def of(
+        cls, system: System, residual: Tensor, data: Tensor, known: float | None = None
+    ) -> Statistics:
+        """From rows, the residual at the minimum, and which rows are measurements (mask)."""
+        scale = system.rows.norm(dim=0).clamp_min(1e-300)
+        k = len(scale)
+        below = RIDGE * torch.eye(k, dtype=scale.dtype, device=scale.device)
+        Q, R = torch.linalg.qr(torch.cat([system.rows / scale, below]))
+        rows = Q[: len(residual)][data]
+        misfit = float(residual[data].square().sum())
+        return cls(R, scale, float(rows.square().sum()), int(data.sum()), misfit, known)
+
+    @property
+    def variance(self) -> float:
+        """s^2."""
+        if self.known is not None:
+            return self.known
+        return self.misfit / max(self.measurements - self.freedom, 1.0)
+
+    @property
+    def cross_validation(self) -> float:
+        """The generalised cross-validation score of the smoothing, n |r|^2 / (n - a p)^2.
+
+        a = 1.4 in place of one keeps it from following the noise now and then (Y.-J. Kim and
+        C. Gu, J. R. Stat. Soc. B 66, 2004).
+        """
+        left = max(self.measurements - INFLATION * self.freedom, 1.0)
+        return self.measurements * self.misfit / left**2
+
+    def covariance(self, count: int) -> Tensor:
+        """Of the last ``count`` parameters, (count, count)."""
+        inverse = self.deviations(torch.eye(len(self.scale), dtype=self.R.dtype)[-count:])
+        return self.variance * inverse @ inverse.T
+
+    def deviation(self, rows: Tensor) -> Tensor:
+        """The standard deviation of linear functions of the parameters, rows (n, k) -> (n,)."""
+        return math.sqrt(self.variance) * self.deviations(rows).norm(dim=1)
+
+    def deviations(self, rows: Tensor) -> Tensor:
+        """rows (J'J)^(-1/2), (n, k)."""
+        scaled = rows.to(self.R) / self.scale
+        return torch.linalg.solve_triangular(self.R, scaled, upper=True, left=False)
+
+
+def undetermined(names: Sequence[str], covariance: Tensor) -> tuple[str, ...]:
+    """What to say of directions of theta that the data do not determine.
+
+    Arguments:
+        covariance: of theta, (p, p).
+    """
+    notes = []
+    values, vectors = torch.linalg.eigh(covariance)
+    for value, vector in zip(values.tolist(), vectors.T, strict=True):
+        if value <= UNCERTAIN**2:
+            continue
+        part = [
+            (name, weight)
+            for name, weight in zip(names, vector.tolist(), strict=True)
+            if abs(weight) > 0.1 * float(vector.abs().max())
+        ]
+        if len(part) == 1:
+            notes.append(f"The data do not determine {part[0][0]}.")
+        else:
+            sign = part[0][1] / abs(part[0][1])
+            words = " ".join(f"{sign * weight:+.2f} {name}" for name, weight in part)
+            notes.append(
+                f"The data do not determine {' and '.join(name for name, _ in part)} separately: "
+                f"relative changes in the direction {words} hardly change what was measured."
+            )
+    return tuple(notes)
+
+
+def correlations(names: Sequence[str], covariance: Tensor) -> dict[str, float]:
+    """Of every pair of constants."""
+    size = covariance.diagonal().clamp_min(1e-300).sqrt()
+    matrix = covariance / size / size[:, None]
+    return {
+        f"{names[i]}, {names[j]}": float(matrix[i, j])
+        for i in range(len(names))
+        for j in range(i + 1, len(names))
+    }
