@@ -32,7 +32,7 @@ from gmnm_pde.verbs.app import (
     verb,
 )
 from gmnm_pde.verbs.evidence import validate_checkout
-from gmnm_pde.verbs.solving import resume_run, solve_into, understand
+from gmnm_pde.verbs.solving import draw_domain, resume_run, solve_into, understand
 from gmnm_pde.verbs.studying import (
     COMPARE,
     begin,
@@ -44,7 +44,7 @@ from gmnm_pde.verbs.studying import (
 )
 
 if TYPE_CHECKING:
-    from gmnm_pde.problem import Problem
+    pass
 
 app = typer.Typer(
     name="gmnm-pde",
@@ -115,21 +115,7 @@ def check(
         check_solvable(file.problem, checked)
     make_console().print(problem_table(file.problem, checked, recipe.name))
     if out is not None:
-        _draw(file.problem, out)
-
-
-def _draw(problem: Problem, folder: Path) -> None:
-    """A picture of the domain."""
-    from gmnm_pde.report.domain import write_domain
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        typer.echo(f"wrote {write_domain(problem, folder)}")
-    except OSError as error:
-        raise InputError(
-            f"the folder {str(folder)!r} cannot be written: {error.strerror or error}.",
-            mend="Give --out a folder that you may write to.",
-        ) from None
+        typer.echo(f"wrote {draw_domain(file.problem, out)}")
 
 
 @app.command()

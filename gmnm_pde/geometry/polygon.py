@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +16,6 @@ from gmnm_pde.extras import extra
 from gmnm_pde.geometry.domain import finite_numbers
 from gmnm_pde.geometry.faceted import Faceted
 from gmnm_pde.geometry.shell import Shell, closed_shell
-
-if TYPE_CHECKING:
-    import shapely
 
 _PAIRS = 2**21
 """Most pairs of edges compared at once."""
@@ -85,7 +82,7 @@ def buffered(curve: Sequence[Sequence[float]], distance: float) -> Polygon:
     return _from_shapely(shapely.LineString(points).buffer(size, quad_segs=_ARC))
 
 
-def _from_shapely(shape: shapely.Polygon) -> Polygon:
+def _from_shapely(shape: Any) -> Polygon:
     # Rounding leaves edges of 1e-16 where arcs meet lines: they would have no direction.
     low_x, low_y, high_x, high_y = shape.bounds
     shape = shape.simplify(1e-9 * max(high_x - low_x, high_y - low_y))

@@ -14,6 +14,7 @@ from gmnm_pde.verbs.studying import resume_study
 if TYPE_CHECKING:
     from gmnm_pde.checks import Checked
     from gmnm_pde.config import ProblemFile
+    from gmnm_pde.problem import Problem
     from gmnm_pde.recipe import Recipe
     from gmnm_pde.runs import RunFolder
     from gmnm_pde.solution import Solution
@@ -32,6 +33,20 @@ def understand(
     recipe = file.recipe() if solver is None or changes_recipe else load_recipe(solver)
     with file.running():
         return file, recipe, check_problem(file.problem, file.locate)
+
+
+def draw_domain(problem: Problem, folder: Path) -> Path:
+    """A picture of a problem's domain in a folder, which is made. Raises InputError."""
+    from gmnm_pde.report.domain import write_domain
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_domain(problem, folder)
+    except OSError as error:
+        raise InputError(
+            f"the folder {str(folder)!r} cannot be written: {error.strerror or error}.",
+            mend="Give --out a folder that you may write to.",
+        ) from None
 
 
 def solve_into(
