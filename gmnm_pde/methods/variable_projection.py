@@ -37,11 +37,22 @@ from gmnm_pde.methods.weights import (
     evaluate,
     unweighted_rms,
 )
-from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec
+from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch
 
 UNITS = 64
 """Units of a network if nothing is said."""
+
+RATIOS = (0.8, 1.2, 1.6)
+"""Widths over spacings that a start is tried with: smooth solutions want units that overlap much, a
+peak or a jump wants narrow ones."""
+
+NARROWEST = 0.5
+"""Least width of a unit, in spacings of the points: a narrower one hides between them, and what the
+rows do not see grows without limit there."""
+
+MARGINS = (0.0, 1.0)
+"""Spacings beyond the boundary that a start is tried with."""
 
 DAMPINGS = 12
 """Dampings tried before a step is given up."""
@@ -64,16 +75,23 @@ class Memory:
         losses: one an iteration, root mean square of the weighted rows.
         stuck: no damping lowered the loss.
         linear: whether the problem is.
+        network: where training goes on; the best one at points that are not trained on is that of
+            the state.
+        spacing: of the points along each coordinate, (d,).
+        least: the misfit of the best network at those points, and the iteration that led to it.
     """
 
     blocks: tuple[Block, ...]
     check: tuple[Block, ...]
     probes: Tensor
+    spacing: Tensor
     damping: float = 1e-2
     losses: tuple[float, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     stuck: bool = False
     linear: bool = True
+    network: LinearOutputNetwork | None = None
+    least: tuple[float, int] = (math.inf, 0)
 
 
 @dataclass(frozen=True)
@@ -94,25 +112,25 @@ class VariableProjection(Method):
     window: int = 40
 
     def start(self, setting: Setting, network: Network | None) -> State:
+        if not isinstance(network, LinearOutputNetwork):
+            return self._best_start(setting)
+        layout = _layouts(setting, _units(setting))[0]
+        return self._begun(setting, layout, network)
+
+    def _best_start(self, setting: Setting) -> State:
+        """Of lattices of several widths and margins the one that fits best, untrained."""
+        found: list[State] = []
+        for layout in _layouts(setting, _units(setting)):
+            found.append(self._begun(setting, layout, _built(setting, layout)))
+            if not isinstance(setting.network, PlacedSpec) or not found[0].memory.linear:
+                break
+        return min(found, key=lambda state: float(state.memory.least[0]))
+
+    def _begun(self, setting: Setting, layout: Layout, network: LinearOutputNetwork) -> State:
+        """The rows for a network, its output weights eliminated."""
         problem = setting.problem
-        units = min(setting.units or UNITS, setting.max_units)
-        layout = _layout(setting, units)
         centres = layout.centres()
         enough_units(setting, sum(len(part) for part in centres))
-        if not isinstance(network, LinearOutputNetwork):
-            spec = setting.network
-            built = (
-                layout.network(spec, centres, len(problem.unknowns))
-                if isinstance(spec, PlacedSpec)
-                else setting.initial()
-            )
-            if not isinstance(built, LinearOutputNetwork):
-                raise InputError(
-                    "the method variable_projection needs a network whose last layer is linear, "
-                    f"and {type(built).__name__} is not.",
-                    mend="Use the network gmnm, or another method.",
-                )
-            network = built
         trained = sum(parameter.numel() for parameter in network.parameters())
         placed = sum(len(part) for part in centres)
         counts = [math.ceil(self.oversampling * trained * len(part) / placed) for part in centres]
@@ -126,9 +144,13 @@ class VariableProjection(Method):
             tuple(place(block) for block in blocks),
             tuple(place(block) for block in check),
             place(probes),
+            place(_spacing(setting, blocks)),
             linear=all(is_linear(problem, block) for block in blocks),
+            network=network,
         )
         eliminate(setting, network, memory)
+        now = misfit(checked_rows(problem, network, memory.check), memory.check)
+        memory = replace(memory, least=(now if math.isfinite(now) else math.inf, 0))
         return State(network=network, memory=memory)
 
     def checkpoint(self, state: State) -> Mapping[str, Any]:
@@ -145,13 +167,14 @@ class VariableProjection(Method):
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
-        network = state.network
-        assert isinstance(network, LinearOutputNetwork)
+        network = memory.network
+        assert network is not None
         loss, residual, projector = eliminate(setting, network, memory)
         J = projector(_jacobian(setting, network, memory.blocks))
         network, loss, damping, stuck = _improve(setting, network, memory, residual, J, loss)
-        memory = replace(memory, damping=damping, losses=(*memory.losses, loss), stuck=stuck)
-        return self._measured(setting, replace(state, network=network, memory=memory))
+        losses = (*memory.losses, loss)
+        memory = replace(memory, damping=damping, losses=losses, stuck=stuck, network=network)
+        return self._measured(setting, replace(state, memory=memory))
 
     def decide(self, setting: Setting, state: State) -> Outcome | None:
         memory: Memory = state.memory
@@ -166,6 +189,11 @@ class VariableProjection(Method):
         if memory.stuck:
             return Outcome(status, "no step lowers the residual any more")
         losses = memory.losses
+        if len(losses) - memory.least[1] > self.window:
+            return Outcome(
+                status,
+                f"no better at points that are not trained on for {self.window} iterations",
+            )
         if (
             len(losses) > self.window
             and losses[-1] > (1 - self.tolerance) * losses[-1 - self.window]
@@ -183,8 +211,8 @@ class VariableProjection(Method):
     def _measured(self, setting: Setting, state: State) -> State:
         """The state with its estimate and a line of history."""
         memory: Memory = state.memory
-        network = state.network
-        assert isinstance(network, LinearOutputNetwork)
+        network = memory.network
+        assert network is not None
         rows = checked_rows(setting.problem, network, memory.check)
         now, values = misfit(rows, memory.check), evaluate(network, memory.probes)
         values = setting.problem.completed(memory.probes, values)
@@ -211,12 +239,15 @@ class VariableProjection(Method):
             estimated_error=worst if math.isfinite(worst) else None,
             seconds=setting.elapsed,
         )
+        best = now < memory.least[0]
+        least = (now, len(memory.losses)) if best else memory.least
         return replace(
             state,
+            network=network if best else state.network,
             # Training lowers the residual, so what an earlier method estimated still holds.
             estimated_error=relative or state.estimated_error,
             records=(*state.records, record),
-            memory=replace(memory, snapshots=snapshots),
+            memory=replace(memory, snapshots=snapshots, least=least),
         )
 
 
@@ -297,7 +328,7 @@ def _improve(
     c, damping = -(Q.T @ residual), memory.damping
     for _ in range(DAMPINGS):
         step = damped_solve(R, c, math.sqrt(damping)) / scale
-        tried = moved(network, step)
+        tried = widened(moved(network, step), memory.spacing)
         try:
             new_loss, _, _ = eliminate(setting, tried, memory)
         except RuntimeError:  # a unit so narrow that its columns overflow
@@ -322,14 +353,73 @@ def moved(network: LinearOutputNetwork, step: Tensor) -> LinearOutputNetwork:
     return result
 
 
-def _layout(setting: Setting, units: int) -> Layout:
-    """One patch with at most so many units, a narrow margin included: they move where they pay."""
+def widened(network: LinearOutputNetwork, spacing: Tensor) -> LinearOutputNetwork:
+    """The network itself, its Gaussian units no narrower than the points can tell.
+
+    Arguments:
+        spacing: of the points along each coordinate, (d,).
+    """
+    if not isinstance(network, GMNM):
+        return network
+    with torch.no_grad():
+        P, most = network.P, 1 / NARROWEST
+        if P.dim() == 2:
+            limit = most / (spacing if P.shape[1] == len(spacing) else spacing.max())
+            P.copy_(P.clamp(-limit, limit))
+        elif bool((P * spacing).square().sum((1, 2)).max() > most**2):
+            U, S, V = torch.linalg.svd(P * spacing, full_matrices=False)
+            P.copy_((U * S.clamp(max=most)[:, None, :]) @ V / spacing)
+    return network
+
+
+def _spacing(setting: Setting, blocks: Sequence[Block]) -> Tensor:
+    """Mean distances of the inner points along each coordinate, (d,)."""
+    domain = setting.problem.region
+    inner = sum(len(block.points) for block in blocks if block.kind in ("equation", "data"))
+    box = [b - a for a, b in zip(domain.lower, domain.upper, strict=True)]
+    return torch.tensor(box, dtype=torch.float64) / max(1, inner) ** (1 / domain.dimension)
+
+
+def _units(setting: Setting) -> int:
+    return min(setting.units or UNITS, setting.max_units)
+
+
+def _built(setting: Setting, layout: Layout) -> LinearOutputNetwork:
+    """The network of the recipe, its units on a lattice if they have places.
+
+    Raises:
+        InputError: a network whose last layer is not linear.
+    """
+    spec = setting.network
+    built = (
+        layout.network(spec, layout.centres(), len(setting.problem.unknowns))
+        if isinstance(spec, PlacedSpec)
+        else setting.initial()
+    )
+    if not isinstance(built, LinearOutputNetwork):
+        raise InputError(
+            "the method variable_projection needs a network whose last layer is linear, "
+            f"and {type(built).__name__} is not.",
+            mend="Use the network gmnm, or another method.",
+        )
+    return built
+
+
+def _layouts(setting: Setting, units: int) -> list[Layout]:
+    """Lattices of the same number of units; the first is a narrow margin and a middle width."""
+    layouts = [_layout(setting, units, margin) for margin in MARGINS]
+    found = [replace(layout, ratio=ratio) for layout in layouts for ratio in RATIOS]
+    return sorted(found, key=lambda one: (one.margin != max(MARGINS), abs(one.ratio - 1.6)))
+
+
+def _layout(setting: Setting, units: int, margin: float) -> Layout:
+    """One patch with at most so many units: they move where they pay."""
     domain = setting.problem.region
     ones = (1.0,) * domain.dimension
     cells, best = 1.0, None
     while True:
         patch = first_patch(domain, cells, ones)
-        layout = Layout(domain, (patch,), margin=1.0, pieces=setting.problem.pieces)
+        layout = Layout(domain, (patch,), margin=margin, pieces=setting.problem.pieces)
         if sum(len(part) for part in layout.centres()) > units:
             break
         best, cells = layout, cells + 1
