@@ -99,7 +99,7 @@ CASES = [
     Bad("twice", "[u]", "[x]", (":4: unknowns.0", "'x' is there twice")),
     Bad("no-condition-keys", "at: boundary, ", "", (":11:", "`at` is missing", "{at: boundary")),
     Bad("boolean", "{k: 2}", "{k: true}", (":5: parameters.k", "number", "true")),
-    Bad("later-infer", "domain:", "infer: {k: {}}\ndomain:", (":7: infer", "not available yet")),
+    Bad("no-initial", "domain:", "infer: {k: {}}\ndomain:", (":7: infer.k:", "`initial: 1`")),
     Bad("no-surface", DOMAIN, "{surface: a.stl}", (":7: domain.surface", "no file 'a.stl'")),
     Bad("no-mesh", DOMAIN, "{mesh: a.msh}", (":7: domain.mesh", "no file 'a.msh'")),
     Bad(

@@ -125,23 +125,17 @@ def _numbers(
             else _number(cell, name, path, line)
             for name, cell in zip(header, row, strict=True)
         ]
-        if len(header) > len(coordinates) and _unmeasured(header, coordinates, values):
+        measured = [name for name in header if name not in coordinates]
+        if measured and all(math.isnan(values[header.index(name)]) for name in measured):
             raise InputError(
-                "nothing was measured in this row.",
+                f"nothing was measured in this row: column {' and '.join(map(repr, measured))} "
+                "is empty.",
                 mend="Give a value, or remove the row.",
                 file=path,
                 line=line,
             )
         table.append(values)
     return table
-
-
-def _unmeasured(header: list[str], coordinates: Sequence[str], values: list[float]) -> bool:
-    return all(
-        math.isnan(value)
-        for name, value in zip(header, values, strict=True)
-        if name not in coordinates
-    )
 
 
 def _number(cell: str, column: str, path: Path, line: int) -> float:
