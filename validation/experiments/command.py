@@ -39,43 +39,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return BAD_INPUT
     data: dict[str, Any] = {"machine": machine.describe(), "commit": machine.commit(), "threads": 1}
-    data["experiments"] = []
-    for experiment in plan:
-        seeds = options.seeds or experiment.seeds
-        limit = options.time_limit or experiment.time_limit
-        about = {
-            "name": experiment.name,
-            "title": experiment.title,
-            "words": experiment.words(seeds, limit),
-            "seeds": seeds,
-            "time_limit": limit,
-            "parameters": experiment.parameters,
-            "problems": {},
-        }
-        data["experiments"].append(about)
-        for problem in experiment.problems:
-            folder = options.runs / experiment.name / problem
-            code = _compared(experiment, problem, folder, seeds, limit)
-            if code != 0:
-                print(f"{problem}: compare ended with {code}.", file=sys.stderr)
-                return FAILED
-            about["problems"][problem] = measured(folder)
+    try:
+        data["experiments"] = [_measured(item, options) for item in plan]
+    except subprocess.CalledProcessError as error:
+        print(f"{shlex.join(error.cmd)} ended with {error.returncode}.", file=sys.stderr)
+        return FAILED
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     _finish(data, path)
     return 0
 
 
-def _compared(
-    experiment: Experiment, problem: str, folder: Path, seeds: int, limit: float
-) -> int:
-    """Run ``compare``, or what is missing of it; its exit code."""
-    words = experiment.arguments(problem, folder, seeds, limit)
-    if (folder / "manifest.json").is_file():
-        words = ["resume", str(folder)]
-    print("gmnm-pde", shlex.join(words), flush=True)
-    command = [sys.executable, "-m", "gmnm_pde.cli", *words]
-    return subprocess.run(command, env=machine.one_thread(), check=False).returncode
+def _measured(experiment: Experiment, options: argparse.Namespace) -> dict[str, Any]:
+    """One experiment as plain values.
+
+    Raises:
+        CalledProcessError: a comparison ended with an error.
+    """
+    seeds = options.seeds or experiment.seeds
+    limit = options.time_limit or experiment.time_limit
+    problems = {}
+    for problem in experiment.problems:
+        folder = options.runs / experiment.name / problem
+        words = experiment.arguments(problem, folder, seeds, limit)
+        if (folder / "manifest.json").is_file():
+            words = ["resume", str(folder)]
+        print("gmnm-pde", shlex.join(words), flush=True)
+        command = [sys.executable, "-m", "gmnm_pde.cli", *words]
+        subprocess.run(command, env=machine.one_thread(), check=True)
+        problems[problem] = measured(folder)
+    return {
+        "name": experiment.name,
+        "title": experiment.title,
+        "words": experiment.words(seeds, limit),
+        "seeds": seeds,
+        "time_limit": limit,
+        "parameters": experiment.parameters,
+        "problems": problems,
+    }
 
 
 def measured(folder: Path) -> dict[str, Any]:

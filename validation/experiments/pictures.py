@@ -25,6 +25,17 @@ PIXELS = 60
 
 LOWEST = 1e-16
 
+LABELS = {
+    "gmnm": "GMNM, units placed",
+    "gmnm-small": "GMNM, variable projection",
+    "pinn": "MLP, Adam + L-BFGS",
+    "pinn-gauss-newton": "MLP, Gauss-Newton",
+    "kan": "KAN, L-BFGS",
+    "kan-gauss-newton": "KAN, Gauss-Newton",
+    "pig": "PIG, Adam + L-BFGS",
+}
+"""Recipes in the words of the literature."""
+
 
 def draw(data: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write ``experiments-NAME.png`` for every experiment; returns the files."""
@@ -47,20 +58,24 @@ def picture(item: Mapping[str, Any], cpu: str) -> Figure:
         f"relative L2 error against the time of the solve, lower left is better\n"
         f"lines: median of the seeds, bands: their range, dots: ends; {item['words']}; {cpu}"
     )
-    size = (max(8.2, 3.1 * columns), 2.6 * lines + 0.5 if lines > 1 else 4.2)
+    size = (max(8.2, 3.4 * columns), 2.6 * lines + 0.5 if lines > 1 else 4.2)
     figure = titled_figure(size, Head(item["title"], words))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, (name, found) in zip(grid.flat, problems.items(), strict=False):
         _panel(axes, name, found)
     for axes in list(grid.flat)[len(problems) :]:
         axes.set_visible(False)
-    low, high = grid.flat[0].get_ylim()
-    grid.flat[0].set_ylim(max(low, LOWEST), min(high, 5.0))
-    figure.supxlabel("time of the solve (s)", fontsize=9)
-    figure.supylabel("relative L2 error", fontsize=9)
+    low, _ = grid.flat[0].get_ylim()
+    # Errors above one say no more than one does.
+    grid.flat[0].set_ylim(max(low, LOWEST), 3.0)
+    for axes in grid[-1]:
+        axes.set_xlabel("time of the solve (s)")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("relative L2 error")
     handles, labels = grid.flat[0].get_legend_handles_labels()
-    names = [label.split(" (")[0] for label in labels]
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    solvers = [label.split(" (")[0] for label in labels]
+    names = [LABELS.get(solver, solver) for solver in solvers]
+    figure.legend(handles, names, loc="outside lower center", ncols=ceil(len(names) / lines))
     return figure
 
 
@@ -73,7 +88,7 @@ def _panel(axes: Axes, name: str, found: Mapping[str, Any]) -> None:
 
 
 def _solution(axes: Axes, name: str) -> None:
-    """The exact solution on a square, in the panel's corner."""
+    """The exact solution on a square, beside the panel."""
     problem = load_problem(name).problem
     if problem.reference is None:
         return
@@ -81,7 +96,7 @@ def _solution(axes: Axes, name: str) -> None:
     xs, ys = np.meshgrid(np.linspace(a, b, PIXELS), np.linspace(c, d, PIXELS))
     places = torch.from_numpy(np.stack([xs.ravel(), ys.ravel()], 1))
     values = problem.reference.evaluate(problem, places).values[:, 0].numpy().reshape(xs.shape)
-    corner = axes.inset_axes((0.74, 0.68, 0.3, 0.3))
+    corner = axes.inset_axes((1.02, 0.68, 0.3, 0.3))
     corner.set_aspect("equal")
     scale = field_scale(values)
     corner.imshow(values, origin="lower", cmap=scale.colours, norm=scale.norm)

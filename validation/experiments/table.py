@@ -9,7 +9,7 @@ from validation.table import MISSING, duration, figure, grid
 
 WORDS = """\
 Relative L2 error on 4000 points that no solver used, at the end of a run: median (range) over the
-seeds. Bold is the smallest median. `gmnm` places its units and solves for their output weights only;
+seeds. Bold is the smallest median. `gmnm` places its units and solves for output weights only;
 `gmnm-small` trains centres and widths too, output weights by variable projection; `pinn` is a
 perceptron by Adam and L-BFGS; the Gauss-Newton recipes train every parameter by
 Levenberg-Marquardt.
@@ -45,9 +45,7 @@ def _experiment(item: Mapping[str, Any]) -> str:
     return text + grid([*head, "they reach it after", "GMNM reaches it after"], sooner)
 
 
-def _errors(
-    rows: Sequence[Mapping[str, Any]], solver: str
-) -> tuple[float, float, float] | None:
+def _errors(rows: Sequence[Mapping[str, Any]], solver: str) -> tuple[float, float, float] | None:
     """Median, least and largest error of a solver; None if it has none."""
     from gmnm_pde.studies.summary import spread
 
@@ -88,7 +86,7 @@ def _overtaken(found: Mapping[str, Any], medians: Mapping[str, Any]) -> list[str
     if not ours or not theirs:
         return [MISSING] * 5
     us, them = min(ours, key=lambda n: ours[n]), min(theirs, key=lambda n: theirs[n])
-    # The time at which their runs first come within rounding of their own median.
+    # Their own median, read from a file: a hair of room for the rounding of its digits.
     target = theirs[them] * 1.0001
     reached = [_reached(found["points"], name, target) for name in ours]
     soonest = min((time for time in reached if time is not None), default=None)
