@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from gmnm_pde.assembly import Block, at_network, at_zero, is_linear, parameter_rows
 from gmnm_pde.collocation import check_blocks, collocate
-from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.growth import enough_units
+from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of, widened
 from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.methods.weights import (
     assemble,
@@ -37,22 +37,8 @@ from gmnm_pde.methods.weights import (
     evaluate,
     unweighted_rms,
 )
-from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network, PlacedSpec
-from gmnm_pde.placement import Layout, first_patch
-
-UNITS = 64
-"""Units of a network if nothing is said."""
-
-RATIOS = (0.8, 1.2, 1.6)
-"""Widths over spacings that a start is tried with: smooth solutions want units that overlap much, a
-peak or a jump wants narrow ones."""
-
-NARROWEST = 0.5
-"""Least width of a unit, in spacings of the points: a narrower one hides between them, and what the
-rows do not see grows without limit there."""
-
-MARGINS = (0.0, 1.0)
-"""Spacings beyond the boundary that a start is tried with."""
+from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec
+from gmnm_pde.placement import Layout
 
 DAMPINGS = 12
 """Dampings tried before a step is given up."""
@@ -114,14 +100,14 @@ class VariableProjection(Method):
     def start(self, setting: Setting, network: Network | None) -> State:
         if not isinstance(network, LinearOutputNetwork):
             return self._best_start(setting)
-        layout = _layouts(setting, _units(setting))[0]
+        layout = layouts(setting, units_of(setting))[0]
         return self._begun(setting, layout, network)
 
     def _best_start(self, setting: Setting) -> State:
         """Of lattices of several widths and margins the one that fits best, untrained."""
         found: list[State] = []
-        for layout in _layouts(setting, _units(setting)):
-            found.append(self._begun(setting, layout, _built(setting, layout)))
+        for layout in layouts(setting, units_of(setting)):
+            found.append(self._begun(setting, layout, built(setting, layout)))
             if not isinstance(setting.network, PlacedSpec) or not found[0].memory.linear:
                 break
         return min(found, key=lambda state: float(state.memory.least[0]))
@@ -144,7 +130,7 @@ class VariableProjection(Method):
             tuple(place(block) for block in blocks),
             tuple(place(block) for block in check),
             place(probes),
-            place(_spacing(setting, blocks)),
+            place(spacing_of(setting, blocks)),
             linear=all(is_linear(problem, block) for block in blocks),
             network=network,
         )
@@ -351,76 +337,3 @@ def moved(network: LinearOutputNetwork, step: Tensor) -> LinearOutputNetwork:
             parameter.add_(part.reshape(parameter.shape))
             start += parameter.numel()
     return result
-
-
-def widened(network: LinearOutputNetwork, spacing: Tensor) -> LinearOutputNetwork:
-    """The network itself, its Gaussian units no narrower than the points can tell.
-
-    Arguments:
-        spacing: of the points along each coordinate, (d,).
-    """
-    if not isinstance(network, GMNM):
-        return network
-    with torch.no_grad():
-        P, most = network.P, 1 / NARROWEST
-        if P.dim() == 2:
-            limit = most / (spacing if P.shape[1] == len(spacing) else spacing.max())
-            P.copy_(P.clamp(-limit, limit))
-        elif bool((P * spacing).square().sum((1, 2)).max() > most**2):
-            U, S, V = torch.linalg.svd(P * spacing, full_matrices=False)
-            P.copy_((U * S.clamp(max=most)[:, None, :]) @ V / spacing)
-    return network
-
-
-def _spacing(setting: Setting, blocks: Sequence[Block]) -> Tensor:
-    """Mean distances of the inner points along each coordinate, (d,)."""
-    domain = setting.problem.region
-    inner = sum(len(block.points) for block in blocks if block.kind in ("equation", "data"))
-    box = [b - a for a, b in zip(domain.lower, domain.upper, strict=True)]
-    return torch.tensor(box, dtype=torch.float64) / max(1, inner) ** (1 / domain.dimension)
-
-
-def _units(setting: Setting) -> int:
-    return min(setting.units or UNITS, setting.max_units)
-
-
-def _built(setting: Setting, layout: Layout) -> LinearOutputNetwork:
-    """The network of the recipe, its units on a lattice if they have places.
-
-    Raises:
-        InputError: a network whose last layer is not linear.
-    """
-    spec = setting.network
-    built = (
-        layout.network(spec, layout.centres(), len(setting.problem.unknowns))
-        if isinstance(spec, PlacedSpec)
-        else setting.initial()
-    )
-    if not isinstance(built, LinearOutputNetwork):
-        raise InputError(
-            "the method variable_projection needs a network whose last layer is linear, "
-            f"and {type(built).__name__} is not.",
-            mend="Use the network gmnm, or another method.",
-        )
-    return built
-
-
-def _layouts(setting: Setting, units: int) -> list[Layout]:
-    """Lattices of the same number of units; the first is a narrow margin and a middle width."""
-    layouts = [_layout(setting, units, margin) for margin in MARGINS]
-    found = [replace(layout, ratio=ratio) for layout in layouts for ratio in RATIOS]
-    return sorted(found, key=lambda one: (one.margin != max(MARGINS), abs(one.ratio - 1.6)))
-
-
-def _layout(setting: Setting, units: int, margin: float) -> Layout:
-    """One patch with at most so many units: they move where they pay."""
-    domain = setting.problem.region
-    ones = (1.0,) * domain.dimension
-    cells, best = 1.0, None
-    while True:
-        patch = first_patch(domain, cells, ones)
-        layout = Layout(domain, (patch,), margin=margin, pieces=setting.problem.pieces)
-        if sum(len(part) for part in layout.centres()) > units:
-            break
-        best, cells = layout, cells + 1
-    return best or layout
