@@ -101,6 +101,7 @@ def test_the_table_says_who_is_best_by_how_much_and_when() -> None:
     assert "| `won` | gmnm 2.0e-06 | pinn 2.0e-03 | 1e+03 | 1.00 s | 0.010 s |" in text
     assert "| `lost` | 2.0e-01 (1.0e-01 to 3.0e-01) | **2.0e-04**" in text
     assert "| `lost` | gmnm 2.0e-01 | pinn 2.0e-04 | 0.001 |" in text
+    assert "GMNM loses on: `lost`.\n" in text
 
 
 def test_a_solver_that_gave_nothing_is_a_dash(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def picture(item: Mapping[str, Any], cpu: str) -> Figure:
     handles, labels = grid.flat[0].get_legend_handles_labels()
     solvers = [label.split(" (")[0] for label in labels]
     names = [LABELS.get(solver, solver) for solver in solvers]
-    figure.legend(handles, names, loc="outside lower center", ncols=ceil(len(names) / lines))
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, ceil(len(names) / 2)))
     return figure
 
 

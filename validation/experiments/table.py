@@ -42,7 +42,9 @@ def _experiment(item: Mapping[str, Any]) -> str:
     text += grid(["problem", *solvers], rows) + "\n"
     text += "Parameters: " + "; ".join(_sizes(problems, solver) for solver in solvers) + ".\n\n"
     head = ["problem", "best GMNM", "best of MLP and KAN", "their error over ours"]
-    return text + grid([*head, "they reach it after", "GMNM reaches it after"], sooner)
+    text += grid([*head, "they reach it after", "GMNM reaches it after"], sooner)
+    lost = [row[0] for row in sooner if row[3] != MISSING and float(row[3]) < 1]
+    return text + f"\nGMNM loses on: {', '.join(lost) or 'none of them'}.\n"
 
 
 def _errors(rows: Sequence[Mapping[str, Any]], solver: str) -> tuple[float, float, float] | None:
