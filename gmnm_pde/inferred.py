@@ -119,6 +119,7 @@ class Findings:
         correlation: of pairs, ``"a, b"``.
         noise: the standard deviation of the measurements' noise, by unknown.
         notes: what the data do not determine.
+        fields: names of the coefficient fields, which are among the solution's unknowns.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
@@ -126,3 +127,4 @@ class Findings:
     correlation: Mapping[str, float] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()

@@ -41,7 +41,8 @@ MANIFEST = "manifest.json"
 SOLUTION = "solution"
 
 _PICTURES = (
-    *("solution.png", "error.png", "convergence.png", "streamlines.png", "animation.gif"),
+    *("solution.png", "error.png", "convergence.png", "inferred.png"),
+    *("streamlines.png", "animation.gif"),
     *("solution.vtu", "solution.pvd", "solution-times"),
 )
 """Drawn last: those of an earlier run in the same folder would be wrong until then."""
@@ -189,14 +190,27 @@ def write_pictures(folder: RunFolder, solution: Solution) -> list[Path]:
 
 
 def write_history(path: Path, records: Sequence[Any]) -> None:
-    """One row a step; an empty cell where there is no figure."""
+    """One row a step; an empty cell where there is no figure. An inferred constant k has the
+    columns ``k`` and ``k_standard_error``."""
+    rows = [_flat(dataclasses.asdict(record)) for record in records]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        for index, record in enumerate(records):
-            values = dataclasses.asdict(record)
-            if index == 0:
-                rows.writerow(values)
-            rows.writerow(["" if _missing(value) else value for value in values.values()])
+        lines = csv.writer(stream, lineterminator="\n")
+        if columns:
+            lines.writerow(columns)
+        for row in rows:
+            values = [row.get(name) for name in columns]
+            lines.writerow(["" if _missing(value) else value for value in values])
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with a column for every constant, whose name may be that of a figure."""
+    flat = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
+    for name, value in record.get("inferred", {}).items():
+        column = f"inferred_{name}" if name in flat else name
+        flat[column] = value
+        flat[f"{column}_standard_error"] = record.get("standard_error", {}).get(name)
+    return flat
 
 
 def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
 from gmnm_pde.inferred import Findings
+from gmnm_pde.inversion import with_fields
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
 from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild, stored_options
@@ -377,8 +378,7 @@ def load(
         )
     try:
         if network is None:
-            solved = lifted(problem) if problem is not None and made_for_problem(name) else problem
-            network = rebuild(name, arrays, solved, options)
+            network = rebuild(name, arrays, _as_solved(problem, name), options)
         network.load_state_dict(arrays)
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         raise InputError(
@@ -392,10 +392,20 @@ def load(
         raise InputError(f"this is not a whole solution: {error}.", file=file) from None
 
 
+def _as_solved(problem: Problem | None, name: str | None) -> Problem | None:
+    """The problem whose substitution completes a stored network."""
+    if problem is None or not made_for_problem(name):
+        return problem
+    return with_fields(problem) if problem.infer else lifted(problem)
+
+
 def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
-    errors, findings = about.pop("errors"), Findings(**about.pop("findings", {}))
+    errors, stored = about.pop("errors"), about.pop("findings", {})
+    findings = Findings(
+        **{name: tuple(item) if isinstance(item, list) else item for name, item in stored.items()}
+    )
     problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,

@@ -112,7 +112,10 @@ def solution_table(solution: Solution) -> Table:
     for name in solution.inferred:
         table.add_row(name, inferred_text(solution, name))
     for name, noise in solution.findings.noise.items():
-        table.add_row(f"noise of {name}", f"{noise:.3g}  (standard deviation, estimated)")
+        known = solution.problem is not None and solution.problem.data is not None
+        given = known and solution.problem.data.noise is not None
+        said = "given" if given else "estimated"
+        table.add_row(f"noise of {name}", f"{noise:.3g}  (standard deviation, {said})")
     table.add_row("units", f"{metrics['units']}  ({metrics['parameters']} parameters)")
     table.add_row("seconds", f"{metrics['seconds']:.2f}")
     table.add_row("status", f"{metrics['status']}: {metrics['reason']}")

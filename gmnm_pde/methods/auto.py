@@ -22,9 +22,9 @@ class Auto(Method):
     """
 
     def chosen(self, problem: Problem) -> Method:
-        if problem.infer:
-            return Inverse() if problem.time is None else InverseInTime()
         whole = any(isinstance(condition, Interface) for condition in problem.conditions)
+        if problem.infer:
+            return Inverse() if problem.time is None or whole else InverseInTime()
         return LeastSquares() if problem.time is None or whole else TimeStepping()
 
     def start(self, setting: Setting, network: Network | None) -> State:

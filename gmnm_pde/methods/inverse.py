@@ -22,7 +22,7 @@ from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import misfit, rms
 from gmnm_pde.inferred import CoefficientField
-from gmnm_pde.inversion import joint, positive_fields
+from gmnm_pde.inversion import joint, with_fields
 from gmnm_pde.methods.base import Method, Outcome, Setting, State, placing
 from gmnm_pde.methods.growth import Growth, Plan, Progress, units_allowed
 from gmnm_pde.methods.least_squares import CHECK_POINTS, PROBES, LeastSquares
@@ -46,16 +46,15 @@ from gmnm_pde.methods.smoothing import Trial, chosen, smoothing_blocks
 from gmnm_pde.methods.uncertainty import Statistics
 from gmnm_pde.methods.weights import checked_rows, evaluate
 from gmnm_pde.networks import (
-    Enforced,
     GMNMSpec,
     LinearOutputNetwork,
     Network,
     Together,
     Uniform,
+    enforced,
 )
 from gmnm_pde.placement import Layout, first_patch
 from gmnm_pde.problem import Data, Problem
-from gmnm_pde.transforms import Transformed
 from gmnm_pde.weighting import Expected
 
 SETTLED = 0.25
@@ -123,12 +122,8 @@ class Inverse(Method):
         if len(zeros):
             parts.append(setting.placed(Uniform(len(problem.coordinates), zeros)))
         probes = setting.placed(problem.region.sample_interior(PROBES, "sobol", setting.seed + 1))
-        positive = tuple(
-            f"{name} multiplies the highest derivatives and is kept positive."
-            for name in positive_fields(problem)
-        )
         memory = Memory(whole, plan, probes)
-        return State(network=Together(parts), notes=(*notes, *positive), memory=memory)
+        return State(network=Together(parts), notes=notes, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
@@ -193,14 +188,11 @@ class Inverse(Method):
         return None
 
     def solved(self, setting: Setting, state: State) -> Network:
-        whole: Problem = state.memory.joint
-        names, network = setting.problem.outputs, cast(Together, state.network)
+        network = cast(Together, state.network)
         parts = network.networks[: 1 + len(setting.problem.fields)]
         if len(parts) == 1:
             return parts[0]
-        transforms = cast(Transformed, whole.substitution).transforms
-        kept = {name: transforms[name] for name in setting.problem.fields}
-        return Enforced(Together(parts), Transformed(kept, names), names)
+        return enforced(Together(parts), with_fields(setting.problem))
 
     def finish(self, setting: Setting, state: State, outcome: Outcome) -> State:
         return replace(state, notes=(*state.notes, *state.findings.notes))

@@ -20,7 +20,7 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import rms
 from gmnm_pde.inferred import Findings
-from gmnm_pde.inversion import check_measurements
+from gmnm_pde.inversion import check_inference
 from gmnm_pde.methods.base import Method, Outcome, Setting, State
 from gmnm_pde.methods.time_stepping import TimeStepping
 from gmnm_pde.methods.uncertainty import correlations, undetermined
@@ -99,12 +99,7 @@ class InverseInTime(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
-        if problem.fields:
-            raise InputError(
-                f"the coefficient field {problem.fields[0]} is asked for in a problem in time.",
-                mend="Fields can be found in steady problems; make it a constant.",
-            )
-        check_measurements(problem)
+        check_inference(problem)
         memory = Memory(transforms_of(problem.infer, ()), rtol=self.forward_rtol)
         march = self._march(setting, memory, torch.zeros(len(problem.constants)).double())
         return State(network=march.network, memory=replace(memory, march=march))

@@ -119,7 +119,7 @@ def findings(setting: Setting, joint: Problem, level: Reached, data_weight: floa
         if any(block.label == data_label(name) for block in level.blocks)
     }
     if not names:
-        return Findings(noise=noise)
+        return Findings(noise=noise, fields=problem.fields)
     theta = level.network.networks[-1].output_weights[0].tolist()
     covariance = level.statistics.covariance(len(names)).cpu()
     transforms = _transforms(joint)
@@ -130,7 +130,9 @@ def findings(setting: Setting, joint: Problem, level: Reached, data_weight: floa
         for name, t, size in zip(names, theta, spread, strict=True)
     }
     notes = undetermined(names, covariance)
-    return Findings(values, errors, correlations(names, covariance), noise, notes)
+    return Findings(
+        values, errors, correlations(names, covariance), noise, notes, problem.fields
+    )
 
 
 def outputs(setting: Setting, joint: Problem, level: Reached, probes: Tensor) -> Outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 from functools import partial
 
 import numpy as np
@@ -66,6 +67,7 @@ class FiniteDifference(Reference):
     points: int = 201
     order: int = 2
     name: str = "finite_difference"
+    solves: ClassVar[bool] = True
     _solutions: dict[int, tuple[Problem, GridSolution]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmnm_pde.fields import Orders
+from gmnm_pde.inferred import Findings
 from gmnm_pde.problem import Equation, Problem, ReferenceValues
 
 Array = NDArray[np.float64]
@@ -28,6 +29,10 @@ class StepLike(Protocol):
     def estimated_error(self) -> float | None: ...
     @property
     def seconds(self) -> float: ...
+    @property
+    def inferred(self) -> Mapping[str, float]: ...
+    @property
+    def standard_error(self) -> Mapping[str, float]: ...
 
 
 class ErrorsLike(Protocol):
@@ -39,6 +44,8 @@ class ErrorsLike(Protocol):
     def reference(self) -> str: ...
     @property
     def own_error(self) -> Mapping[str, float]: ...
+    @property
+    def constants(self) -> Mapping[str, float]: ...
 
 
 class SolutionLike(Protocol):
@@ -52,6 +59,8 @@ class SolutionLike(Protocol):
     def errors(self) -> ErrorsLike | None: ...
     @property
     def estimated_error(self) -> Mapping[str, float | None]: ...
+    @property
+    def findings(self) -> Findings: ...
     @property
     def units(self) -> int: ...
     @property

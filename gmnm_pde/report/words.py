@@ -17,6 +17,12 @@ def difference_name(unknown: str, target: str = "reference") -> str:
     return rf"${unknown}\,-\,${target}"
 
 
+def solution_name(solution: SolutionLike, unknown: str) -> str:
+    """``solution u``, or ``inferred k`` for a coefficient field."""
+    word = "inferred" if unknown in solution.findings.fields else "solution"
+    return f"{word} ${unknown}$"
+
+
 def rest_names(problem: Problem, found: Sample) -> list[str]:
     """What the columns of a sample's rest are: errors of unknowns, or residuals of equations."""
     if found.error is not None:
@@ -43,7 +49,7 @@ def measured_line(solution: SolutionLike) -> str:
     """The measured errors, or what stands for them, in words."""
     size = f"{solution.units:,} units, {solution.seconds:.2g} s"
     errors = solution.errors
-    if errors is None:
+    if errors is None or not errors.relative_l2:
         return f"no reference; {_estimated(solution) or 'no error estimate'}; {size}"
     measured = dict(errors.relative_l2)
     if len(measured) > NAMED:
@@ -72,7 +78,7 @@ def error_line(solution: SolutionLike, count: int) -> str:
     estimated = _estimated(solution)
     tail = f"; {estimated}" if estimated else ""
     where = f"at {count:,} points that were chosen without regard to the collocation points"
-    if solution.errors is None:
+    if solution.errors is None or not solution.errors.relative_l2:
         return f"the residual is not an error{tail}\n{where}"
     errors = solution.errors.relative_l2.values()
     measured = f"relative L2 error {scientific(max(errors))} measured" if errors else "measured"
