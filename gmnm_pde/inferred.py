@@ -56,10 +56,13 @@ class Inferred:
     def describe(self) -> str:
         """In words."""
         kind = "a field" if isinstance(self, CoefficientField) else "a constant"
-        between = ""
-        if self.bounds is not None:
-            between = f", between {self.lower:g} and {self.upper:g}"
-        return f"{kind}, from {self.initial:g}{between}"
+        low, high = math.isfinite(self.lower), math.isfinite(self.upper)
+        within = ""
+        if low and high:
+            within = f", between {self.lower:g} and {self.upper:g}"
+        elif low or high:
+            within = f", above {self.lower:g}" if low else f", below {self.upper:g}"
+        return f"{kind}, from {self.initial:g}{within}"
 
 
 @dataclass(frozen=True)

@@ -403,9 +403,8 @@ def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
     errors, stored = about.pop("errors"), about.pop("findings", {})
-    findings = Findings(
-        **{name: tuple(item) if isinstance(item, list) else item for name, item in stored.items()}
-    )
+    notes, fields = (tuple(stored.pop(name, ())) for name in ("notes", "fields"))
+    findings = Findings(**stored, notes=notes, fields=fields)
     problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,

@@ -27,6 +27,10 @@ from gmnm_pde.inferred import Inferred
 from gmnm_pde.networks.base import forward_derivative
 
 
+AT_BOUND = 1e-3
+"""Of the room between the bounds: nearer than this is at one."""
+
+
 @dataclass(frozen=True)
 class Transform:
     """k(theta), increasing, with k(0) = initial.
@@ -60,6 +64,15 @@ class Transform:
         at = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
         (slope,) = torch.autograd.grad(self(at), at)
         return float(slope)
+
+    def bound_at(self, theta: float) -> float | None:
+        """The bound that k(theta) has practically reached, None if there is none."""
+        value, start = self.value(theta), self.initial
+        for bound, other in ((self.lower, self.upper), (self.upper, self.lower)):
+            size = abs((other if math.isfinite(other) else start) - bound)
+            if math.isfinite(bound) and abs(value - bound) <= AT_BOUND * size:
+                return bound
+        return None
 
     def derivative(self, inner: Callable[[Orders], Tensor], orders: Orders) -> Tensor:
         """D^orders k(theta(x)) from the derivatives of theta, (n,).
@@ -136,3 +149,16 @@ def transforms_of(infer: Mapping[str, Inferred], positive: Sequence[str]) -> dic
             transform = Transform(item.initial, 0.0)
         found[name] = transform
     return found
+
+
+def bound_notes(transforms: Mapping[str, Transform], thetas: Mapping[str, float]) -> list[str]:
+    """What to say of constants that the data push against a bound."""
+    notes = []
+    for name, theta in thetas.items():
+        bound = transforms[name].bound_at(theta)
+        if bound is not None:
+            notes.append(
+                f"{name} ended at its bound {bound:g}: the measurements ask for a value beyond it, "
+                "and its standard error says nothing."
+            )
+    return notes

@@ -32,6 +32,7 @@ from gmnm_pde.methods.measured import (
     Reached,
     estimated_error,
     findings,
+    measured_sizes,
     moved,
     noise_weights,
     outputs,
@@ -101,12 +102,13 @@ class Inverse(Method):
 
     Arguments:
         data_weight: of a measurement over an equation, both in the size of the unknown. The
-            equation is missed by the square of it times the noise.
+            equation is missed by the square of it times the noise. With 0.1 standard errors came
+            out up to 40 % too large in one dimension, where equations have few rows.
         forward_rtol: of the solution at the initial values, which the search starts from.
     """
 
     infers: ClassVar[bool] = True
-    data_weight: float = 0.1
+    data_weight: float = 0.02
     forward_rtol: float = 1e-3
 
     def start(self, setting: Setting, network: Network | None) -> State:
@@ -269,14 +271,16 @@ class Inverse(Method):
             minimum = infer(residuals, start, inner, data, deadline)
             assert minimum.iterate.x is not None
             start = minimum.iterate.x
-            new = noise_weights(rows, residuals.split(minimum.iterate), weights)
+            known = None if noise is None else (self.data_weight * noise) ** 2
+            system = residuals.system(minimum.iterate)
+            statistics = Statistics.of(system, minimum.iterate.residual, data, known)
+            split = residuals.split(minimum.iterate)
+            sizes = measured_sizes(memory.joint)
+            new = noise_weights(rows, split, statistics.leverages, sizes, weights)
             if noise is not None or new == weights:
                 break
             weights = new
         network.set_output_weights(network.unflattened(start))
-        system = residuals.system(minimum.iterate)
-        known = None if noise is None else (self.data_weight * noise) ** 2
-        statistics = Statistics.of(system, minimum.iterate.residual, data, known)
         return Reached(network, rows, check, minimum, statistics, weights)
 
     def _level(

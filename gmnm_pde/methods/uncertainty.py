@@ -38,16 +38,14 @@ class Statistics:
 
     Arguments:
         R, scale: the triangle of J with columns of norm one, and their norms.
-        freedom: p.
-        measurements: n.
+        leverages: of the measurements, the diagonal of J (J'J)^-1 J', (n,).
         misfit: |r_data|^2.
         known: s^2, if the noise is known.
     """
 
     R: Tensor
     scale: Tensor
-    freedom: float
-    measurements: int
+    leverages: Tensor
     misfit: float
     known: float | None = None
 
@@ -62,7 +60,17 @@ class Statistics:
         Q, R = torch.linalg.qr(torch.cat([system.rows / scale, below]))
         rows = Q[: len(residual)][data]
         misfit = float(residual[data].square().sum())
-        return cls(R, scale, float(rows.square().sum()), int(data.sum()), misfit, known)
+        return cls(R, scale, rows.square().sum(1), misfit, known)
+
+    @property
+    def measurements(self) -> int:
+        """n."""
+        return len(self.leverages)
+
+    @property
+    def freedom(self) -> float:
+        """p."""
+        return float(self.leverages.sum())
 
     @property
     def variance(self) -> float:
@@ -81,10 +89,9 @@ class Statistics:
         left = max(self.measurements - INFLATION * self.freedom, 1.0)
         return self.measurements * self.misfit / left**2
 
-    def covariance(self, count: int) -> Tensor:
-        """Of the last ``count`` parameters, (count, count)."""
-        inverse = self.deviations(torch.eye(len(self.scale), dtype=self.R.dtype)[-count:])
-        return self.variance * inverse @ inverse.T
+    def information(self, count: int) -> Tensor:
+        """M with M'M the inverse covariance of the last ``count`` parameters over s^2, (c, c)."""
+        return self.R[-count:, -count:] * self.scale[-count:]
 
     def deviation(self, rows: Tensor) -> Tensor:
         """The standard deviation of linear functions of the parameters, rows (n, k) -> (n,)."""
@@ -96,16 +103,29 @@ class Statistics:
         return torch.linalg.solve_triangular(self.R, scaled, upper=True, left=False)
 
 
-def undetermined(names: Sequence[str], covariance: Tensor) -> tuple[str, ...]:
+def covariance_of(factor: Tensor, variance: float) -> Tensor:
+    """variance (M'M)^-1, (p, p), for a factor M (n, p).
+
+    Directions that M does not see at all get a variance that is large and finite.
+    """
+    _, sizes, directions = torch.linalg.svd(factor, full_matrices=False)
+    half = directions / sizes.clamp_min(RIDGE * float(sizes.max()) + 1e-150)[:, None]
+    return variance * half.T @ half
+
+
+def undetermined(names: Sequence[str], factor: Tensor, variance: float) -> tuple[str, ...]:
     """What to say of directions of theta that the data do not determine.
 
+    From the factor and not from the covariance: next to a direction without any information the
+    others would be lost in its rounding.
+
     Arguments:
-        covariance: of theta, (p, p).
+        factor, variance: M (n, p) and s^2 of the covariance s^2 (M'M)^-1.
     """
     notes = []
-    values, vectors = torch.linalg.eigh(covariance)
-    for value, vector in zip(values.tolist(), vectors.T, strict=True):
-        if value <= UNCERTAIN**2:
+    _, sizes, directions = torch.linalg.svd(factor, full_matrices=False)
+    for size, vector in zip(sizes.tolist(), directions, strict=True):
+        if math.sqrt(variance) <= UNCERTAIN * size:
             continue
         part = [
             (name, weight)
@@ -129,7 +149,7 @@ def correlations(names: Sequence[str], covariance: Tensor) -> dict[str, float]:
     size = covariance.diagonal().clamp_min(1e-300).sqrt()
     matrix = covariance / size / size[:, None]
     return {
-        f"{names[i]}, {names[j]}": float(matrix[i, j])
+        f"{names[i]}, {names[j]}": float(matrix[i, j].clamp(-1, 1))
         for i in range(len(names))
         for j in range(i + 1, len(names))
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch

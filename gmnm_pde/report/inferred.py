@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gmnm_pde.report.sample import SolutionLike, StepLike
 from gmnm_pde.report.style import ACCENT, INK, Head, scientific, tick_format, titled_figure
+from gmnm_pde.report.words import symbol
 
 ACROSS = 3
 """Constants in a row."""
@@ -45,7 +46,7 @@ def _words(solution: SolutionLike) -> str:
     if not several:
         return "constants after each step, with two standard errors"
     parts = [
-        rf"${name}$ = {value:.4g} $\pm$ {scientific(2 * found.errors[name])}"
+        rf"{symbol(name)} = {value:.4g} $\pm$ {scientific(2 * found.errors[name])}"
         for name, value in found.values.items()
     ]
     return f"{', '.join(parts)} (two standard errors)"
@@ -56,8 +57,9 @@ def _constant(plot: Axes, history: Sequence[StepLike], name: str, truth: float |
     steps = [number for number, step in enumerate(history, 1) if name in step.inferred]
     values = np.array([history[k - 1].inferred[name] for k in steps])
     errors = np.array([2 * history[k - 1].standard_error.get(name, np.nan) for k in steps])
-    style = {"ms": 5, "capsize": 4, "color": INK, "lw": 1.2}
-    plot.errorbar(steps, values, errors, fmt="o-", label="inferred", **style)
+    plot.errorbar(
+        steps, values, errors, fmt="o-", label="inferred", ms=5, capsize=4, color=INK, lw=1.2
+    )
     if truth is not None:
         plot.axhline(truth, color=ACCENT, lw=1.2, ls="--", label=f"reference, {truth:.4g}")
     shown = values if truth is None else np.append(values, truth)
@@ -65,12 +67,14 @@ def _constant(plot: Axes, history: Sequence[StepLike], name: str, truth: float |
     reach = WIDE * max(float(np.ptp(shown)), last) or 1.0
     low, high = plot.get_ylim()
     middle = float(values[-1]) if len(values) else 0.0
-    plot.set_ylim(max(low, middle - reach), min(high, middle + reach))
-    plot.set_title(f"${name}$")
+    low, high = max(low, middle - reach), min(high, middle + reach)
+    # Room for the legend above the curve.
+    plot.set_ylim(low, high + 0.2 * (high - low))
+    plot.set_title(symbol(name))
     plot.set_xlabel("step")
     plot.xaxis.set_major_locator(MaxNLocator(integer=True))
     plot.set_xlim(0.6, max(len(history), 2) + 0.4)
     plot.yaxis.set_major_formatter(tick_format())
     plot.grid(True)
     plot.spines[["top", "right"]].set_visible(False)
-    plot.legend(loc="best")
+    plot.legend(loc="upper right", ncols=2)

@@ -23,7 +23,13 @@ from gmnm_pde.report.style import (
     tick_format,
     titled_figure,
 )
-from gmnm_pde.report.words import error_line, measured_line, reference_name, rest_names
+from gmnm_pde.report.words import (
+    error_line,
+    measured_line,
+    reference_name,
+    rest_names,
+    solution_name,
+)
 
 CURVE_POINTS = 1001
 

@@ -37,6 +37,9 @@ MOST_COLUMNS = 3
 SHORTEST = 1.3
 """Height of curves in inches."""
 
+FEW_DOTS = 600
+"""So many dots may have a rim."""
+
 
 class Panel(ABC):
     """One pair of axes under a title."""
