@@ -26,7 +26,6 @@ from gmnm_pde.fields import Orders, Values
 from gmnm_pde.inferred import Inferred
 from gmnm_pde.networks.base import forward_derivative
 
-
 AT_BOUND = 1e-3
 """Of the room between the bounds: nearer than this is at one."""
 

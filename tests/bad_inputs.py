@@ -139,13 +139,13 @@ CASES = [
     Bad(
         "infer-bounds-reversed",
         "domain:",
-        "infer: {c: {initial: 1, bounds: [2, 0]}}\ndata: {file: poisson-sensors.csv}\ndomain:",
+        "infer: {c: {initial: 1, bounds: [2, 0]}}\ndomain:",
         (":7: infer.c", "bounds are [2, 0]", "smaller number first"),
     ),
     Bad(
         "infer-bounds-start",
         "domain:",
-        "infer: {c: {initial: 3, bounds: [0, 2]}}\ndata: {file: poisson-sensors.csv}\ndomain:",
+        "infer: {c: {initial: 3, bounds: [0, 2]}}\ndomain:",
         (":7: infer.c", "exclude the initial value 3", "between"),
     ),
     Bad(
@@ -181,7 +181,8 @@ CASES = [
     Bad(
         "infer-continuation",
         CONDITION,
-        f"{CONDITION}\ncontinuation: {{k: [1]}}\ninfer: {{c: {{initial: 1}}}}\ndata: {{file: a.csv}}",
+        f"{CONDITION}\ncontinuation: {{k: [1]}}\n"
+        "infer: {c: {initial: 1}}\ndata: {file: a.csv}",
         ("`continuation` does not go with `infer`",),
     ),
     Bad("later-surface", DOMAIN, "{surface: a.stl}", (":7: domain.surface", "not available yet")),

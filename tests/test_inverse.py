@@ -289,6 +289,26 @@ def test_only_the_product_of_two_constants_is_seen():
     assert solution.findings.correlation["a, b"] == pytest.approx(-1.0)
 
 
+def test_a_common_factor_is_left_where_it_was():
+    """Source, diffusivity and exchange are known up to a factor: nothing runs off to a bound."""
+    problem = Problem(
+        "x",
+        "u",
+        Interval(0, 1),
+        [lambda u, k, q: k * u.xx + q],
+        [Dirichlet("left", 0.0), Condition("right", lambda u, k, h: k * u.x + h * u)],
+        data=measured(on_line(40), 0.005, 1, lambda x: 1.513 * x - x**2 / 0.8),
+        infer={name: Constant(1.0, (0.01, 100.0)) for name in "qkh"},
+    )
+    solution = solved(problem)
+    found = solution.inferred
+    assert found["k"] / found["q"] == pytest.approx(0.4, rel=0.05)
+    assert found["h"] / found["q"] == pytest.approx(1.5, rel=0.1)
+    assert all(0.1 < value < 10 for value in found.values())
+    (note,) = solution.notes
+    assert "do not determine q, k and h separately" in note
+
+
 def test_bounds_are_kept_where_the_data_want_to_leave_them():
     """k = 2 is the truth, and not allowed."""
     solution = gp.solve(bar(bar_data(), {"k": Constant(1.0, (0.5, 1.5))}), device="cpu")

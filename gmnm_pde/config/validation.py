@@ -14,7 +14,6 @@ from gmnm_pde.errors import InputError, suggest
 Model = TypeVar("Model", bound=BaseModel)
 
 LATER: Mapping[tuple[str, str], str] = {
-    ("", "infer"): "unknown parameters are",
     ("domain", "mesh"): "meshes are",
     ("domain", "surface"): "surfaces are",
     ("reference", "finite_element"): "the finite-element reference is",

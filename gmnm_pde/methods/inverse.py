@@ -268,7 +268,7 @@ class Inverse(Method):
                     for block, size in zip(rows, residuals.sizes, strict=True)
                 ]
             )
-            minimum = infer(residuals, start, inner, data, deadline)
+            minimum = infer(residuals, start, inner, data, deadline, not setting.problem.fields)
             assert minimum.iterate.x is not None
             start = minimum.iterate.x
             known = None if noise is None else (self.data_weight * noise) ** 2

@@ -23,7 +23,7 @@ from gmnm_pde.inferred import Findings
 from gmnm_pde.inversion import check_inference
 from gmnm_pde.methods.base import Method, Outcome, Setting, State
 from gmnm_pde.methods.time_stepping import TimeStepping
-from gmnm_pde.methods.uncertainty import UNCERTAIN, correlations, covariance_of, undetermined
+from gmnm_pde.methods.uncertainty import correlations, covariance_of, seen, undetermined
 from gmnm_pde.methods.weights import evaluate
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Data, Problem
@@ -43,9 +43,6 @@ DAMPING = (1e-3, 10.0)
 
 TRIES = 8
 """Dampings in succession that may bring nothing."""
-
-FAINT = 0.01
-"""Directions that are seen so much less than others may be undetermined."""
 
 FARTHEST = 1.0
 """The longest step in theta."""
@@ -248,14 +245,10 @@ def _residual(problem: Problem, network: Network) -> Tensor:
 def _left(problem: Problem, residual: Tensor, J: Tensor) -> float:
     """The length of the Gauss-Newton step in standard errors, |J step| / s.
 
-    Not that of each constant in its own, and without directions that the data do not determine:
-    two constants that only their product is known of have large errors, and a step along the
-    direction between them is one of rounding.
+    Not that of each constant in its own: two that only their product is known of have large errors.
     """
-    left, sizes, _ = torch.linalg.svd(J, full_matrices=False)
     s = max(math.sqrt(_variance(problem, residual)), 1e-300)
-    known = (sizes >= FAINT * sizes.max()) | (UNCERTAIN * sizes >= s)
-    return float((left.T @ residual)[known].norm()) / s
+    return float(seen(J, s).projected(residual).norm()) / s
 
 
 def _damped(J: Tensor, residual: Tensor, damping: float) -> Tensor:

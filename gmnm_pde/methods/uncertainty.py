@@ -28,6 +28,9 @@ UNCERTAIN = 1.0
 """A direction whose standard deviation in theta is larger is not determined: theta is a logarithm
 or a relative change."""
 
+FAINT = 0.01
+"""A direction that is seen so much less than another may be one that is not determined."""
+
 INFLATION = 1.4
 """Of the freedom, in cross-validation."""
 
@@ -113,6 +116,34 @@ def covariance_of(factor: Tensor, variance: float) -> Tensor:
     return variance * half.T @ half
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Which directions of theta the data determine.
+
+    Arguments:
+        left: (n, p), orthonormal.
+        known: (p,), mask.
+    """
+
+    left: Tensor
+    known: Tensor
+
+    def projected(self, residual: Tensor) -> Tensor:
+        """What of a residual (n,) the known directions can change."""
+        return self.left @ (self.known * (self.left.T @ residual))
+
+
+def seen(factor: Tensor, s: float) -> Seen:
+    """The directions that are worth a step, for a factor M (n, p) and noise s.
+
+    Those along which the equations hardly change anything are left where the search started: a step
+    along them follows rounding, or the little that an equation is missed by, as far as a bound.
+    Early in a search s is large, so that a direction has to be faint beside the others as well.
+    """
+    left, sizes, _ = torch.linalg.svd(factor, full_matrices=False)
+    return Seen(left, (sizes >= FAINT * sizes.max()) | (UNCERTAIN * sizes >= s))
+
+
 def undetermined(names: Sequence[str], factor: Tensor, variance: float) -> tuple[str, ...]:
     """What to say of directions of theta that the data do not determine.
 
@@ -138,7 +169,8 @@ def undetermined(names: Sequence[str], factor: Tensor, variance: float) -> tuple
             sign = part[0][1] / abs(part[0][1])
             words = " ".join(f"{sign * weight:+.2f} {name}" for name, weight in part)
             notes.append(
-                f"The data do not determine {' and '.join(name for name, _ in part)} separately: "
+                f"The data do not determine {', '.join(n for n, _ in part[:-1])} and {part[-1][0]} "
+                "separately: "
                 f"relative changes in the direction {words} hardly change what was measured."
             )
     return tuple(notes)
