@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gmnm_pde.errors import GmnmError, InputError
+    from gmnm_pde.fields import gradient, laplacian
     from gmnm_pde.geometry import (
         Ball,
         Box,
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
         Ellipse,
         Intersection,
         Interval,
+        Mesh,
         Polygon,
         Rectangle,
+        Surface,
         Union,
+        buffered,
     )
     from gmnm_pde.inferred import CoefficientField, Constant
     from gmnm_pde.manufacture import manufactured
-    from gmnm_pde.methods import LeastSquares
+    from gmnm_pde.methods import GaussNewton, LeastSquares, RandomFeatures
     from gmnm_pde.networks import (
         GMNM,
         ChebyshevKANSpec,
@@ -64,7 +68,14 @@ if TYPE_CHECKING:
         Sampling,
     )
     from gmnm_pde.recipe import Recipe
-    from gmnm_pde.references import Exact, FiniteDifference, Spectral, Table
+    from gmnm_pde.references import (
+        Exact,
+        FiniteDifference,
+        FiniteElement,
+        MonteCarlo,
+        Spectral,
+        Table,
+    )
     from gmnm_pde.solution import Solution, load
     from gmnm_pde.solve import solve
 
@@ -86,9 +97,11 @@ __all__ = [
     "Exact",
     "FastKANSpec",
     "FiniteDifference",
+    "FiniteElement",
     "FourierMLPSpec",
     "GMNMMLPSpec",
     "GMNMSpec",
+    "GaussNewton",
     "GmnmError",
     "Initial",
     "InputError",
@@ -100,6 +113,8 @@ __all__ = [
     "LeastSquares",
     "LinearOutputNetwork",
     "MLPSpec",
+    "Mesh",
+    "MonteCarlo",
     "Network",
     "NetworkSpec",
     "Neumann",
@@ -108,15 +123,20 @@ __all__ = [
     "PlacedSpec",
     "Polygon",
     "Problem",
+    "RandomFeatures",
     "Recipe",
     "Rectangle",
     "Robin",
     "Sampling",
     "Solution",
     "Spectral",
+    "Surface",
     "Table",
     "Union",
     "__version__",
+    "buffered",
+    "gradient",
+    "laplacian",
     "load",
     "manufactured",
     "solve",
@@ -124,6 +144,7 @@ __all__ = [
 
 _HOMES = {
     "errors": ("GmnmError", "InputError"),
+    "fields": ("gradient", "laplacian"),
     "geometry": (
         "Ball",
         "Box",
@@ -132,13 +153,16 @@ _HOMES = {
         "Ellipse",
         "Intersection",
         "Interval",
+        "Mesh",
         "Polygon",
         "Rectangle",
+        "Surface",
         "Union",
+        "buffered",
     ),
     "inferred": ("CoefficientField", "Constant"),
     "manufacture": ("manufactured",),
-    "methods": ("LeastSquares",),
+    "methods": ("GaussNewton", "LeastSquares", "RandomFeatures"),
     "networks": (
         "ChebyshevKANSpec",
         "DeepGMNMSpec",
@@ -170,7 +194,14 @@ _HOMES = {
         "Sampling",
     ),
     "recipe": ("Recipe",),
-    "references": ("Exact", "FiniteDifference", "Spectral", "Table"),
+    "references": (
+        "Exact",
+        "FiniteDifference",
+        "FiniteElement",
+        "MonteCarlo",
+        "Spectral",
+        "Table",
+    ),
     "solution": ("Solution", "load"),
     "solve": ("solve",),
 }

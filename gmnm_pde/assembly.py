@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.fields import Orders, Residual
-from gmnm_pde.networks.base import LinearOutputNetwork, Network
+from gmnm_pde.networks.base import LinearOutputNetwork, Network, combined
+from gmnm_pde.networks.products import FEW
 from gmnm_pde.problem import Problem
 
 Kind = Literal["equation", "condition", "integral", "data", "smoothing"]
@@ -139,7 +140,19 @@ def at_zero(problem: Problem, block: Block) -> Linearised:
 
 def at_network(problem: Problem, block: Block, network: Network) -> Linearised:
     """The residual of a network's output."""
-    return linearise(problem, block, lazy_values(problem, network, block.points))
+    known: dict[Orders, Tensor] = {}
+    if block.points.shape[1] > FEW and len(block.points):
+        # All derivatives at once: one at a time, units are evaluated again for each.
+        with torch.no_grad():
+            known = network.derivatives(block.points, touched_orders(problem, block))
+    lazy = lazy_values(problem, network, block.points)
+
+    def values(name: str, orders: Orders) -> Tensor:
+        if orders not in known:
+            return lazy(name, orders)
+        return known[orders][:, problem.unknowns.index(name)]
+
+    return linearise(problem, block, values)
 
 
 def lazy_values(
@@ -167,31 +180,23 @@ def weight_rows(
     Arguments:
         known: derivatives of the features at the block's points, (n, k), if they were evaluated.
     """
+    weights: list[dict[Orders, Tensor]] = [
+        {alpha: a for (other, alpha), a in lin.coefficients.items() if other == name}
+        for name in problem.unknowns
+    ]
     if known is None:
-        orders = {alpha for _, alpha in lin.coefficients}
         with torch.no_grad():
-            known = network.feature_derivatives(block.points, orders).__getitem__
-    columns = []
-    for j, name in enumerate(problem.unknowns):
-        own = network.own(j)
-        terms = [
-            (a, known(alpha)[:, own])
-            for (other, alpha), a in lin.coefficients.items()
-            if other == name
+            columns = network.weighted_features(block.points, weights)
+    else:
+        columns = [
+            combined(
+                [(a, known(alpha)[:, network.own(j)]) for alpha, a in each.items()],
+                block.points,
+                len(network.output_weights[network.own(j)]),
+            )
+            for j, each in enumerate(weights)
         ]
-        width = len(network.output_weights[own])
-        columns.append(_combination(terms, block, width))
     return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
-
-
-def _combination(terms: Sequence[tuple[Tensor, Tensor]], block: Block, width: int) -> Tensor:
-    """sum_alpha a_alpha D_alpha, (n, width)."""
-    if not terms:
-        return block.points.new_zeros(block.points.shape[0], width)
-    total = terms[0][0][:, None] * terms[0][1]
-    for a, feature in terms[1:]:
-        total.addcmul_(a[:, None], feature)
-    return total
 
 
 def parameter_rows(

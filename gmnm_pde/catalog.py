@@ -111,7 +111,7 @@ def copy_problem(name: str, target: Path | None = None) -> list[Path]:
         )
     copies = {target: source}
     for beside in [] if code else _files_read(source):
-        copies[target.parent / beside] = source.parent / beside
+        copies[target.parent / beside.name] = beside
     for path in copies:
         if path.exists():
             raise InputError(
@@ -131,13 +131,14 @@ def copy_problem(name: str, target: Path | None = None) -> list[Path]:
     return list(copies)
 
 
-def _files_read(source: Path) -> list[str]:
-    """The files that a YAML problem names."""
+def _files_read(source: Path) -> list[Path]:
+    """The files that a YAML problem reads."""
+    from gmnm_pde.config.files import companions, files_named
     from gmnm_pde.config.yaml_source import read_yaml
 
-    data = read_yaml(source).data
-    sections = [data.get(key) or {} for key in ("data", "reference")]
-    return [section["file"] for section in sections if "file" in section]
+    named = files_named(read_yaml(source).data).values()
+    paths = [source.parent / name for name in dict.fromkeys(named)]
+    return [part for path in paths for part in (path, *companions(path))]
 
 
 def _files(kind: Kind) -> list[Path]:

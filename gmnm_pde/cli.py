@@ -6,26 +6,45 @@ Everything heavy is imported inside the verbs, so that ``--help`` answers at onc
 from __future__ import annotations
 
 import dataclasses
-import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gmnm_pde import __version__
-from gmnm_pde.errors import CodeError, InputError, suggest
+from gmnm_pde.errors import InputError, suggest
+from gmnm_pde.verbs.app import (
+    SOLVED,
+    Code,
+    Device,
+    Folder,
+    Out,
+    ProblemName,
+    Quiet,
+    Rtol,
+    Settings,
+    TimeLimit,
+    check_counts,
+    check_device,
+    check_options,
+    verb,
+)
+from gmnm_pde.verbs.evidence import validate_checkout
+from gmnm_pde.verbs.solving import draw_domain, resume_run, solve_into, understand
+from gmnm_pde.verbs.studying import (
+    COMPARE,
+    begin,
+    manifest_of,
+    recipes_of,
+    run_comparison,
+    study_convergence,
+    values_of,
+)
 
 if TYPE_CHECKING:
-    from gmnm_pde.checks import Checked
-    from gmnm_pde.config import ProblemFile
-    from gmnm_pde.recipe import Recipe
-
-SOLVED, NOT_MET, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes."""
-
-DEVICES = ("auto", "cpu", "cuda")
+    pass
 
 app = typer.Typer(
     name="gmnm-pde",
@@ -34,38 +53,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Verb = TypeVar("Verb", bound=Callable[..., Any])
-
-ProblemName = Annotated[
-    str, typer.Argument(metavar="PROBLEM", help="A problem's name, or a file's path.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="PATH=VALUE", help="Replace a value of the file: parameters.k=3."
-    ),
-]
-
-
-def verb(function: Verb) -> Verb:
-    """Bad input is one message on stderr and exit 2; Ctrl-C is exit 130. Never a traceback, but
-    that of a person's own code."""
-
-    @functools.wraps(function)
-    def run(*arguments: Any, **options: Any) -> None:
-        try:
-            function(*arguments, **options)
-        except InputError as error:
-            if isinstance(error, CodeError):
-                typer.echo(error.trace.rstrip("\n"), err=True)
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-
-    return run  # type: ignore[return-value]
 
 
 def _version(asked: bool) -> None:
@@ -91,115 +78,130 @@ def solve(
     solver: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="The recipe; gmnm if nothing is said.")
     ] = None,
-    rtol: Annotated[
-        float | None, typer.Option(help="Relative L2 error asked for, such as 1e-6.")
-    ] = None,
+    rtol: Rtol = None,
     seed: Annotated[int, typer.Option(help="Of every random number.")] = 0,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
-    ] = "auto",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The run folder; runs/NAME-TIME if not given."),
-    ] = None,
+    device: Device = "auto",
+    out: Out = None,
     settings: Settings = None,
-    time_limit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Stop the solve after that time.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    time_limit: TimeLimit = None,
+    quiet: Quiet = False,
 ) -> None:
     """Solve a problem; write the solution, its figures and pictures to a run folder."""
-    _check_options(rtol, seed, device, time_limit)
-    file, recipe, _ = _understand(problem, settings, solver)
-    _check_device(device)
+    check_options(rtol, seed, device, time_limit)
+    file, recipe, _ = understand(problem, settings, solver)
+    check_device(device)
     if rtol is not None:
         recipe = dataclasses.replace(recipe, rtol=rtol)
     options = {"seed": seed, "device": device, "time_limit": time_limit}
-    raise typer.Exit(_solve(file, recipe, out, quiet, options))
-
-
-def _understand(
-    problem: str, settings: Sequence[str] | None, solver: str | None = None
-) -> tuple[ProblemFile, Recipe, Checked]:
-    """Everything that can be known before solving. Raises InputError."""
-    from gmnm_pde.checks import check as check_problem
-    from gmnm_pde.config import load_problem, load_recipe
-
-    chosen = [] if solver is None else [f"solver={solver}"]
-    changes_recipe = any(item.strip().startswith("solver.") for item in settings or ())
-    file = load_problem(problem, [*(chosen if changes_recipe else []), *(settings or ())])
-    recipe = file.recipe() if solver is None or changes_recipe else load_recipe(solver)
-    with file.running():
-        return file, recipe, check_problem(file.problem, file.locate)
-
-
-def _check_options(rtol: float | None, seed: int, device: str, time_limit: float | None) -> None:
-    if rtol is not None and not 0.0 < rtol < 1.0:
-        raise InputError(f"--rtol {rtol:g} is not between 0 and 1.", mend="Give for example 1e-6.")
-    if not 0 <= seed < 2**63:
-        raise InputError(f"--seed {seed} is out of range.", mend="Give a whole number from 0 on.")
-    if time_limit is not None and not 0.0 < time_limit < float("inf"):
-        raise InputError(f"--time-limit {time_limit:g} is no time.", mend="Give some seconds.")
-    if device not in DEVICES:
-        raise InputError(f"--device {device!r} is unknown.", mend="Use auto, cpu or cuda.")
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "--device cuda: torch finds no CUDA device on this machine.",
-            mend="Leave --device out, or install a CUDA build of torch.",
-        )
-
-
-def _solve(
-    file: ProblemFile,
-    recipe: Recipe,
-    out: Path | None,
-    quiet: bool,
-    options: dict[str, Any],
-) -> int:
-    from gmnm_pde import runs
-    from gmnm_pde.solve import solve as solve_problem
-    from gmnm_pde.terminal import Progress, files_text, make_console, solution_table
-
-    console = make_console(quiet)
-    folder = runs.open_run(out or runs.default_folder(file.problem.name))
-    try:
-        with file.running(), Progress(console, quiet) as progress:
-            solution = solve_problem(file.problem, solver=recipe, monitor=progress, **options)
-        with runs.writing(folder):
-            runs.write_inputs(folder, file, recipe)
-            runs.write_solution(folder, solution, runs.command_line())
-    except BaseException:
-        folder.discard()
-        raise
-    interrupted = solution.status == "interrupted"
-    if not interrupted:
-        with runs.writing(folder):
-            runs.write_pictures(folder, solution)
-    console.print(solution_table(solution))
-    console.print(files_text(folder.path), soft_wrap=True)
-    if interrupted:
-        return INTERRUPTED
-    asked = recipe.rtol is not None
-    met = solution.status == "converged" if asked else solution.status != "failed"
-    return SOLVED if met else NOT_MET
+    raise typer.Exit(solve_into(out, file, recipe, options, quiet))
 
 
 @app.command()
 @verb
-def check(problem: ProblemName, settings: Settings = None) -> None:
+def check(
+    problem: ProblemName,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the domain into domain.png there."),
+    ] = None,
+) -> None:
     """Say what was understood, and what is wrong, before any training."""
     from gmnm_pde.solve import check_solvable
     from gmnm_pde.terminal import make_console, problem_table
 
-    file, recipe, checked = _understand(problem, settings)
+    file, recipe, checked = understand(problem, settings)
     with file.running():
         check_solvable(file.problem, checked)
     make_console().print(problem_table(file.problem, checked, recipe.name))
+    if out is not None:
+        typer.echo(f"wrote {draw_domain(file.problem, out)}")
+
+
+@app.command()
+@verb
+def compare(
+    problem: ProblemName,
+    solvers: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Recipes by name or file, with commas.")
+    ],
+    seeds: Annotated[int, typer.Option(help="Runs of each solver, with the seeds 0, 1, ...")] = 1,
+    points: Annotated[
+        int | None, typer.Option(help="Inner points of every solver; a fifth on each condition.")
+    ] = None,
+    parameters: Annotated[
+        int | None, typer.Option(help="The largest number of parameters of every network.")
+    ] = None,
+    rtol: Rtol = None,
+    time_limit: TimeLimit = None,
+    classical: Annotated[
+        bool, typer.Option(help="Show solvers that are no networks beside them.")
+    ] = True,
+    settings: Settings = None,
+    device: Device = "auto",
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Solve a problem with several solvers and the same budget: errors, times, pictures."""
+    check_options(rtol=rtol, device=device, time_limit=time_limit)
+    check_counts(seeds=seeds, points=points, parameters=parameters)
+    recipes = recipes_of(solvers)
+    file, _, _ = understand(problem, settings)
+    check_device(device)
+    budget = {"points": points, "parameters": parameters, "time_limit": time_limit}
+    options = {"seeds": seeds, "budget": budget, "rtol": rtol, "device": device}
+    options |= {"classical": classical, "quiet": quiet}
+    folder = begin(out, COMPARE, file, recipes, options)
+    raise typer.Exit(run_comparison(folder, file, manifest_of(folder)))
+
+
+@app.command()
+@verb
+def converge(
+    problem: ProblemName,
+    solver: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="The recipe.")] = None,
+    over: Annotated[
+        str, typer.Option(metavar="units|points|time|rtol", help="What is varied.")
+    ] = "units",
+    values: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Its values, with commas.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each value.")] = 1,
+    time_limit: TimeLimit = None,
+    settings: Settings = None,
+    device: Device = "auto",
+    out: Out = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how the error falls with units, points, time or tolerance; fit the order."""
+    check_options(device=device, time_limit=time_limit)
+    check_counts(seeds=seeds)
+    file, recipe, _ = understand(problem, settings, solver)
+    check_device(device)
+    options = {"over": over, "values": values_of(over, values), "seeds": seeds}
+    options |= {"time_limit": time_limit, "device": device, "quiet": quiet}
+    raise typer.Exit(study_convergence(out, file, recipe, options))
+
+
+@app.command()
+@verb
+def validate(
+    cases: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CASE ...]", help="Names, patterns or groups; all if left out."),
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(help="Solves of each case.")] = None,
+    fem: Annotated[bool, typer.Option(help="Set scikit-fem beside them.")] = True,
+    shown: Annotated[bool, typer.Option("--list", help="Show the cases and stop.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the JSON goes.")
+    ] = None,
+) -> None:
+    """Measure the project's figures again; `validate quick` takes minutes. Needs a checkout."""
+    check_counts(repeats=repeats)
+    options = {"--repeats": repeats, "--out": out}
+    flags = [*([] if fem else ["--no-fem"]), *(["--list"] if shown else [])]
+    raise typer.Exit(validate_checkout([*(cases or ()), *flags], options))
 
 
 @app.command("list")
@@ -239,18 +241,76 @@ def init(
 
 @app.command()
 @verb
-def plot(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")],
-    problem: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Its problem, where that is Python code."),
-    ] = None,
+def resume(
+    folder: Folder,
+    rtol: Rtol = None,
+    time_limit: TimeLimit = None,
+    problem: Code = None,
+    quiet: Quiet = False,
 ) -> None:
+    """Go on where an interrupted or time-limited run or comparison ended, in its folder."""
+    check_options(rtol=rtol, time_limit=time_limit)
+    raise typer.Exit(resume_run(folder, problem, rtol, time_limit, quiet))
+
+
+@app.command()
+@verb
+def plot(folder: Folder, problem: Code = None) -> None:
     """Draw the pictures of a run folder again."""
     from gmnm_pde import runs
 
     for path in runs.redraw(folder, problem):
         typer.echo(f"wrote {path}")
+
+
+@app.command()
+@verb
+def report(folder: Folder) -> None:
+    """Write report.html of a run folder again: one file, pictures inside, no network."""
+    from gmnm_pde import runs
+
+    typer.echo(f"wrote {runs.write_report(runs.RunFolder(folder))}")
+
+
+@app.command()
+@verb
+def export(
+    folder: Folder,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="vtu|csv|npz", help="What to write.")
+    ] = "vtu",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="DIR/fields.FORMAT if not given."),
+    ] = None,
+    problem: Code = None,
+) -> None:
+    """Write the solution of a run folder on a grid, for other programs."""
+    from gmnm_pde import runs
+
+    typer.echo(f"wrote {runs.export(folder, kind, out, problem)}")
+
+
+@app.command()
+@verb
+def cite(
+    problem: ProblemName,
+    solver: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="The recipe, if it is another one.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="bibtex|text", help="How to print them.")
+    ] = "bibtex",
+) -> None:
+    """Print the papers behind a problem, the network and the methods that solve it."""
+    from gmnm_pde.config import load_problem, load_recipe
+    from gmnm_pde.papers import behind, bibliography
+
+    if kind not in ("bibtex", "text"):
+        raise InputError(f"there is no format {kind!r}.", mend=suggest(kind, ("bibtex", "text")))
+    file = load_problem(problem)
+    recipe = file.recipe() if solver is None else load_recipe(solver)
+    typer.echo(bibliography(behind(file.problem, recipe), kind))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

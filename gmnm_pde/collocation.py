@@ -35,6 +35,15 @@ from gmnm_pde.problem import (
 from gmnm_pde.regions import Region, Selection, regions_of
 from gmnm_pde.weighting import Expected, weighted
 
+INTERIOR = 1000
+"""Scattered points inside if nothing is said."""
+
+QUADRATURE = 4096
+"""Points of an integral over the domain."""
+
+SCATTERED_QUADRATURE = 900
+"""Points of an integral that every iteration of a training method evaluates."""
+
 
 def collocate(
     problem: Problem,
@@ -70,6 +79,33 @@ def collocate(
         # The equations measure the error; where there are only data, some are held back for that.
         blocks += data_blocks(problem, held_back=True)
     return [weighted(problem, block, layout, condition_weight, expected) for block in blocks]
+
+
+def scattered(problem: Problem, sampling: Sampling, seed: int) -> list[Block]:
+    """Blocks with rows of weight one, at points that do not depend on any units.
+
+    Arguments:
+        sampling: :data:`INTERIOR` points of the sampler "sobol" where it says nothing; on the
+            boundary as many as leave about the same distance between points.
+    """
+    n, sampler = sampling.interior or INTERIOR, sampling.sampler or "sobol"
+    sampling = Sampling(n, sampling.boundary, sampler)
+    blocks = equation_blocks(problem, problem.region.sample_interior(n, sampler, seed))
+    for condition in problem.conditions:
+        if isinstance(condition, IntegralCondition):
+            blocks.append(integral_block(problem, condition, SCATTERED_QUADRATURE))
+        elif isinstance(condition, Condition) and not isinstance(condition.at[0], str):
+            blocks.append(_point_block(condition))
+        else:
+            parts = _selection(problem, condition).parts(
+                problem, [Region(None, None, None)], sampling, seed
+            )
+            blocks += _condition_blocks(problem, condition, list(parts))
+    blocks += data_blocks(problem, held_back=False)
+    if problem.equations:
+        # As in `collocate`: the equations measure the error where there are some.
+        blocks += data_blocks(problem, held_back=True)
+    return blocks
 
 
 def check_blocks(
@@ -155,9 +191,11 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
     )
 
 
-def integral_block(problem: Problem, condition: IntegralCondition) -> Block:
+def integral_block(
+    problem: Problem, condition: IntegralCondition, count: int = QUADRATURE
+) -> Block:
     """One row: the integral over the domain."""
-    each = [quadrature(piece) for piece in problem.pieces]
+    each = [quadrature(piece, count) for piece in problem.pieces]
     points, weights = (torch.cat(parts) for parts in zip(*each, strict=True))
     return Block(
         "integral",
@@ -170,7 +208,7 @@ def integral_block(problem: Problem, condition: IntegralCondition) -> Block:
     )
 
 
-def quadrature(domain: Domain, points: int = 4096) -> tuple[Tensor, Tensor]:
+def quadrature(domain: Domain, points: int = QUADRATURE) -> tuple[Tensor, Tensor]:
     """Points and weights for integrals over a domain: Gauss-Legendre on boxes, exact to rounding
     for smooth integrands; quasi-Monte Carlo elsewhere, with an error of about 1 / points."""
     if domain.fills_box:

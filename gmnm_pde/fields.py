@@ -7,12 +7,15 @@ A residual is a pointwise function of the coordinates and of some derivatives of
 A :class:`Jet` hands a residual these values and remembers which derivatives it asked for, so
 nothing has to be declared: the assembly learns the order of an equation by evaluating it once.
 A :class:`Field` is one unknown of a jet as a person writes it, ``u``, ``u.x``, ``u.xx``, ``u.n``.
+Where coordinates are many or have longer names, :func:`laplacian`, :func:`gradient` and
+:meth:`Field.derivative` say the same.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -22,6 +25,12 @@ from gmnm_pde.errors import InputError, suggest
 
 Orders = tuple[int, ...]
 """A multi-index: how often each coordinate is differentiated, ``(2, 0)`` for u_xx of (x, y)."""
+
+TIME = "t"
+"""The coordinate that is not one of space."""
+
+POINTS = "points"
+"""The argument of a person's function that gets all coordinates at once, (n, d)."""
 
 Residual = Callable[["Jet"], Tensor]
 """A pointwise residual: a jet at n points -> (n,)."""
@@ -136,6 +145,28 @@ class Field:
             self._name, orders_of(letters, self._jet.coordinates, self._name)
         )
 
+    def derivative(self, *names: str) -> Tensor:
+        """The derivative by coordinates of any name, ``u.derivative("x1", "x1")``, (n,).
+
+        Raises:
+            InputError: a name that is no coordinate.
+        """
+        return self._jet.derivative(self._name, orders_of(names, self._jet.coordinates, self._name))
+
+    @property
+    def gradient(self) -> Tensor:
+        """First derivatives in space, (n, d)."""
+        return torch.stack([self.derivative(name) for name in self._space], 1)
+
+    @property
+    def laplacian(self) -> Tensor:
+        """The sum of the second derivatives in space, (n,)."""
+        return torch.stack([self.derivative(name, name) for name in self._space]).sum(0)
+
+    @property
+    def _space(self) -> tuple[str, ...]:
+        return tuple(name for name in self._jet.coordinates if name != TIME)
+
     @classmethod
     def __torch_function__(
         cls,
@@ -201,8 +232,21 @@ def _value(item: Any) -> Any:
     return item
 
 
-def orders_of(letters: str, coordinates: Sequence[str], unknown: str = "u") -> Orders:
-    """``"xxy"`` -> ``(2, 1)`` for coordinates (x, y).
+def laplacian(u: Field) -> Tensor:
+    """The sum of an unknown's second derivatives in space, (n,): ``u.xx + u.yy`` in any number of
+    dimensions. Time, ``t``, does not take part."""
+    return u.laplacian
+
+
+def gradient(u: Field) -> Tensor:
+    """An unknown's first derivatives in space, (n, d)."""
+    return u.gradient
+
+
+def orders_of(
+    letters: str | Sequence[str], coordinates: Sequence[str], unknown: str = "u"
+) -> Orders:
+    """``"xxy"`` -> ``(2, 1)`` for coordinates (x, y); names of several letters in a sequence.
 
     Raises:
         InputError: a letter that is no coordinate.
@@ -210,9 +254,15 @@ def orders_of(letters: str, coordinates: Sequence[str], unknown: str = "u") -> O
     for letter in letters:
         if letter not in coordinates:
             raise InputError(
-                f"derivative {unknown}_{letters}: {letter!r} is not a coordinate.",
+                f"derivative {unknown}_{''.join(letters)}: {letter!r} is not a coordinate.",
                 mend=suggest(letter, coordinates),
             )
+    return _counted(tuple(letters), tuple(coordinates))
+
+
+@lru_cache(maxsize=4096)
+def _counted(letters: tuple[str, ...], coordinates: tuple[str, ...]) -> Orders:
+    """How often each coordinate occurs; kept, as a Laplacian in 100 dimensions asks for 100."""
     return tuple(letters.count(name) for name in coordinates)
 
 
@@ -227,7 +277,8 @@ def bind(
     """A residual from a person's function, whose arguments are matched by name.
 
     ``lambda u, x, y: u.xx + u.yy`` gets the field u and the coordinates x, y; in conditions
-    ``nx``, ``ny`` are the components of the outward normal. An argument left out is not passed.
+    ``nx``, ``ny`` are the components of the outward normal, and ``points`` is all coordinates,
+    (n, d). An argument left out is not passed.
     A function whose one argument is called ``jet`` is a residual already.
 
     Raises:
@@ -235,7 +286,7 @@ def bind(
     """
     normals = {f"n{name}": name for name in coordinates}
     # An unknown name with a default is the person's own business: ``lambda u, x, k=2.0: ...``.
-    known = {*coordinates, *unknowns, *(f"n{name}" for name in coordinates)}
+    known = {*coordinates, *unknowns, *normals, POINTS}
     names = [
         name
         for name, parameter in inspect.signature(function).parameters.items()
@@ -244,7 +295,7 @@ def bind(
     if names == ["jet"]:
         return function
     for name in names:
-        if name not in (*coordinates, *unknowns, *normals):
+        if name not in known:
             raise InputError(
                 f"the residual's argument {name!r} is neither an unknown nor a coordinate.",
                 mend=suggest(name, [*coordinates, *unknowns, *normals]),
@@ -257,6 +308,8 @@ def bind(
                 arguments[name] = Field(jet, name)
             elif name in coordinates:
                 arguments[name] = jet.coordinate(name)
+            elif name == POINTS:
+                arguments[name] = jet.points
             else:
                 arguments[name] = jet.normal(normals[name])
         return as_column(function(**arguments), jet)

@@ -37,6 +37,15 @@ MOST_PATCHES = 4
 MOST_NEW = 4
 """Patches at the corners of interfaces that a level adds."""
 
+HOLE = 0.5
+"""Largest spacing around a hole, in widths of it where it is narrowest."""
+
+HOLE_REACH = 3.0
+"""How far a patch reaches beyond a hole, in its spacings."""
+
+MOST_AROUND = 8
+"""Most patches around one hole."""
+
 CELLS = 8
 """A patch is looked at in this many parts along each coordinate."""
 
@@ -210,6 +219,27 @@ def patches_around(domain: Domain, parts: Sequence[Domain], first: Patch) -> tup
             upper = np.where(narrow, middle + 0.5 * width, upper)
             spacing = np.where(narrow, 0.5, 1.0) * spacing
             found.append(Patch(*(tuple(v.tolist()) for v in (lower, upper, spacing))))
+    return tuple(found)
+
+
+def patches_around_holes(domain: Domain, first: Patch) -> tuple[Patch, ...]:
+    """Nested patches around holes that are narrow beside the spacing, halved with each level.
+
+    What a solution would be inside a hole nothing says, so that it varies around it as quickly as
+    the hole is narrow, in every direction; least squares smears what coarser units leave there
+    over the domain.
+    """
+    found: list[Patch] = []
+    for low, high in domain.hole_boxes:
+        lower, upper = np.array(low), np.array(high)
+        narrow, spacing = float((upper - lower).min()), np.array(first.spacing)
+        levels: list[np.ndarray] = []
+        while len(levels) < MOST_AROUND and float(spacing.max()) > HOLE * narrow:
+            spacing = np.minimum(spacing, 0.5 * spacing.max())
+            levels.append(spacing)
+        for spacing in levels:
+            box = lower - HOLE_REACH * spacing, upper + HOLE_REACH * spacing
+            found.append(Patch(*(tuple(v.tolist()) for v in (*box, spacing))))
     return tuple(found)
 
 

@@ -218,8 +218,9 @@ def _blended(problem: Problem, givens: Sequence[Given]) -> PointMap:
                 faces.setdefault(axis, {})[place] = given
     for axis, ends in sorted(faces.items()):
         result = _continued(result, axis, ends)
+    size = max(float(given(_samples(problem, c)).abs().max()) for c, given in givens)
     for condition, given in givens:
-        _check_kept(problem, condition, given, result)
+        _check_kept(problem, condition, given, result, size)
     return result
 
 
@@ -256,11 +257,23 @@ def _continued(inner: PointMap, axis: int, ends: Mapping[float, PointMap]) -> Po
     return joined
 
 
-def _check_kept(problem: Problem, condition: Condition, given: PointMap, joined: PointMap) -> None:
-    points = problem.region.sample_boundary(256, sides_of(condition)).points
+def _check_kept(
+    problem: Problem, condition: Condition, given: PointMap, joined: PointMap, size: float
+) -> None:
+    """Refuse conditions that do not agree.
+
+    Arguments:
+        size: of the largest value that a condition gives: sin(pi x) is not quite zero at x = 1.
+    """
+    points = _samples(problem, condition)
     wanted, found = given(points), joined(points)
-    size = 1e-300 + float(wanted.abs().max()) + float(found.abs().max())
+    size = 1e-300 + max(size, float(wanted.abs().max()) + float(found.abs().max()))
     if float((wanted - found).abs().max()) > AGREE * size:
         raise _unenforceable(
             condition, "it asks for another value than the conditions on sides that it meets"
         )
+
+
+def _samples(problem: Problem, condition: Condition) -> Tensor:
+    """Points where a condition holds, (n, d)."""
+    return problem.region.sample_boundary(256, sides_of(condition)).points

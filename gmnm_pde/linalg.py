@@ -104,11 +104,14 @@ def reflections(A: Tensor) -> Reflections:
 def damped_solve(R: Tensor, c: Tensor, ridge: float) -> Tensor:
     """min |R x - c|^2 + ridge^2 |x|^2 for upper triangular R (k, k), c (k,).
 
+    R and c of fewer rows than unknowns are taken to have zeros below.
+
     The rows below R are a triangle as well, from the left to the right: a block of columns at a
     time, only the rows that have something in it take part. That is a third of the work.
     """
-    k = R.shape[0]
-    top = torch.cat([R, c[:, None]], dim=1)
+    k = R.shape[1]
+    top = R.new_zeros(k, k + 1)
+    top[: len(R), :k], top[: len(R), k] = R, c
     below = torch.eye(k, k + 1, dtype=R.dtype, device=R.device).mul_(ridge)
     for start in range(0, k, BLOCK):
         end = min(start + BLOCK, k)

@@ -187,7 +187,7 @@ class Problem:
     """A PDE problem.
 
     Arguments:
-        coordinates: single letters, ``"xy"`` or ``("x", "y")``; time is ``t`` and comes last.
+        coordinates: letters, ``"xy"``, or names, ``("x1", "x2")``; time is ``t`` and comes last.
         unknowns: single letters.
         domain: in space, see :mod:`gmnm_pde.geometry`.
         equations: functions of unknowns and coordinates by name, or :class:`Equation`.

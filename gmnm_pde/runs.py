@@ -5,16 +5,13 @@
     solution.* solution-times/    the solution itself and for ParaView; no pickle
     manifest.json                 versions, seed, device, threads, commit, command
     *.png animation.gif           pictures
+    report.html                   all of it as one file
 
 Nothing is written anywhere else, and the folder is made only when everything was validated.
 """
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import json
-import math
 import os
 import platform
 import shutil
@@ -30,7 +27,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gmnm_pde import __version__
 from gmnm_pde.config import ProblemFile, dump, load_problem, problem_text, recipe_data
+from gmnm_pde.config.files import companions, copies
 from gmnm_pde.errors import InputError
+from gmnm_pde.plain_files import write_history, write_json, write_text
+from gmnm_pde.problem import Problem
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution
 
@@ -41,9 +41,9 @@ MANIFEST = "manifest.json"
 SOLUTION = "solution"
 
 _PICTURES = (
-    *("solution.png", "error.png", "convergence.png", "inferred.png"),
-    *("streamlines.png", "animation.gif"),
-    *("solution.vtu", "solution.pvd", "solution-times"),
+    *("solution.png", "error.png", "convergence.png", "inferred.png", "streamlines.png"),
+    *("surface.png", "animation.gif", "solution.vtu", "solution.pvd", "solution-times"),
+    "report.html",
 )
 """Drawn last: those of an earlier run in the same folder would be wrong until then."""
 
@@ -124,19 +124,29 @@ def write_inputs(folder: RunFolder, file: ProblemFile, recipe: Recipe) -> None:
     A problem in Python is kept as it is, in problem.py. A recipe with a network of its own has no
     name for it: there is no solver.yaml then, and problem.py says what it was.
     """
-    # Only what is not written again: the problem may be read from this very folder.
-    stale = ["problem.yaml" if file.is_code else "problem.py", *_PICTURES]
-    if file.is_code:
-        _copy(file.path, folder.path / "problem.py")
-    else:
-        names = [_beside(folder, path, stem) for path, stem in _read_by(file)]
-        _write(folder.path / "problem.yaml", problem_text(file, *names))
+    write_problem(folder, file)
+    stale = list(_PICTURES)
     try:
-        _write(folder.path / "solver.yaml", dump(recipe_data(recipe)))
+        write_text(folder.path / "solver.yaml", dump(recipe_data(recipe)))
     except InputError:
         stale.append("solver.yaml")
     for name in stale:
         _remove(folder.path / name)
+
+
+def write_problem(folder: RunFolder, file: ProblemFile) -> None:
+    """problem.yaml as resolved, or problem.py, with the files that it reads beside it."""
+    # Only what is not written again is removed: the problem may be read from this very folder.
+    if file.is_code:
+        _copy(file.path, folder.path / "problem.py")
+    else:
+        names = copies(file.source)
+        for place, path in file.files.items():
+            _copy(path, folder.path / names[place])
+            for other in companions(path):
+                _copy(other, folder.path / other.name)
+        write_text(folder.path / "problem.yaml", problem_text(file, names))
+    _remove(folder.path / ("problem.yaml" if file.is_code else "problem.py"))
 
 
 def _remove(path: Path) -> None:
@@ -150,29 +160,22 @@ def _remove(path: Path) -> None:
         path.rmdir()
 
 
-def _read_by(file: ProblemFile) -> list[tuple[Path | None, str]]:
-    return [(file.data_file, "data"), (file.reference_file, "reference")]
-
-
-def _beside(folder: RunFolder, path: Path | None, stem: str) -> str | None:
-    """Copies a file that the problem reads; its name in the folder."""
-    if path is None:
-        return None
-    name = f"{stem}{path.suffix}"
-    _copy(path, folder.path / name)
-    return name
-
-
 def _copy(path: Path, target: Path) -> None:
     if path.resolve() != target.resolve():
         shutil.copyfile(path, target)
 
 
-def write_solution(folder: RunFolder, solution: Solution, command: Sequence[str]) -> None:
-    """Figures, history, manifest and the solution."""
-    _write_json(folder.path / "metrics.json", solution.metrics())
+def write_solution(
+    folder: RunFolder,
+    solution: Solution,
+    command: Sequence[str],
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Figures, history, manifest and the solution; ``options`` are those that `resume` repeats."""
+    write_json(folder.path / "metrics.json", solution.metrics())
     write_history(folder.path / "history.csv", solution.history)
-    _write_json(folder.path / MANIFEST, manifest(solution, command))
+    about = manifest(solution, command)
+    write_json(folder.path / MANIFEST, {**about, "options": dict(options or {})})
     solution.save(folder.path / SOLUTION)
 
 
@@ -189,36 +192,40 @@ def write_pictures(folder: RunFolder, solution: Solution) -> list[Path]:
     return [*pictures, field] if field is not None else pictures
 
 
-def write_history(path: Path, records: Sequence[Any]) -> None:
-    """One row a step; an empty cell where there is no figure. An inferred constant k has the
-    columns ``k`` and ``k_standard_error``."""
-    rows = [_flat(dataclasses.asdict(record)) for record in records]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        lines = csv.writer(stream, lineterminator="\n")
-        if columns:
-            lines.writerow(columns)
-        for row in rows:
-            values = [row.get(name) for name in columns]
-            lines.writerow(["" if _missing(value) else value for value in values])
+def write_report(folder: RunFolder) -> Path:
+    """report.html, from what stands in the folder."""
+    from gmnm_pde.report.run_page import write_run_page
+    from gmnm_pde.report.study_page import write_study_page
+
+    solved = read_manifest(folder.path).get("kind", "solve") == "solve"
+    return write_run_page(folder.path) if solved else write_study_page(folder.path)
 
 
-def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record with a column for every constant, whose name may be that of a figure."""
-    flat = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
-    for name, value in record.get("inferred", {}).items():
-        column = f"inferred_{name}" if name in flat else name
-        flat[column] = value
-        flat[f"{column}_standard_error"] = record.get("standard_error", {}).get(name)
-    return flat
+def write_manifest(folder: RunFolder, problem: Problem, about: Mapping[str, Any]) -> None:
+    """The manifest of a study, which has no solution of its own."""
+    values = {**machine(problem, command_line()), **about}
+    write_json(folder.path / MANIFEST, values)
 
 
 def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
     """What the run can be repeated with."""
+    return {
+        **machine(solution.problem, command),
+        "device": str(solution.device),
+        "dtype": str(solution.dtype),
+        "seed": solution.seed,
+    }
+
+
+def machine(problem: Problem | None, command: Sequence[str]) -> dict[str, Any]:
+    """What a run was made of and on: problem, command, versions, commit, platform."""
     import torch
 
     packages = ("torch", "numpy", "scipy")
     return {
+        "kind": "solve",
+        "problem": None if problem is None else problem.name,
+        "description": None if problem is None else problem.description,
         "command": list(command),
         "version": __version__,
         "commit": _commit(),
@@ -227,10 +234,7 @@ def manifest(solution: Solution, command: Sequence[str]) -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in packages},
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "device": str(solution.device),
-        "dtype": str(solution.dtype),
         "threads": torch.get_num_threads(),
-        "seed": solution.seed,
     }
 
 
@@ -252,47 +256,19 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _finite(value: Any) -> Any:
-    """A figure that does not exist is null: JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if _missing(value) else value
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    _write(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
 def command_line(arguments: Sequence[str] | None = None) -> list[str]:
     """The command as typed, without the path of the program."""
     given = sys.argv if arguments is None else ["gmnm-pde", *arguments]
     return [Path(given[0]).name, *given[1:]]
 
 
-def redraw(path: Path, problem: Path | None = None) -> list[Path]:
-    """Draw the pictures of a run folder again.
-
-    Arguments:
-        path: the folder.
-        problem: its problem, if that is Python code: a folder alone never makes code run.
-
-    Returns:
-        The files written.
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a run folder.
 
     Raises:
-        InputError: no run folder, or one without a solution.
+        InputError: no run folder, or a damaged one.
     """
-    from gmnm_pde.solution import load
+    from gmnm_pde.report.page import read_json
 
     if not (path / MANIFEST).is_file():
         raise InputError(
@@ -300,12 +276,68 @@ def redraw(path: Path, problem: Path | None = None) -> list[Path]:
             mend="Name a folder that `gmnm-pde solve` wrote.",
             file=path,
         )
-    code = path / "problem.py"
-    if problem is None and code.is_file():
+    return read_json(path / MANIFEST)
+
+
+def code_is_not_run(path: Path) -> InputError:
+    """A folder alone never makes code run."""
+    return InputError(
+        "the problem of this run is Python code, which is not run by itself.",
+        mend=f"If you trust it, add `--problem {path / 'problem.py'}`.",
+        file=path,
+    )
+
+
+def open_solution(path: Path, problem: Path | None = None) -> Solution:
+    """The solution of a run folder.
+
+    Arguments:
+        path: the folder.
+        problem: its problem, if that is Python code.
+
+    Raises:
+        InputError: no run folder, one without a solution, or whose problem has to be given.
+    """
+    from gmnm_pde.solution import load
+
+    read_manifest(path)
+    if problem is None and (path / "problem.py").is_file():
+        raise code_is_not_run(path)
+    return load(path, problem=None if problem is None else load_problem(problem).problem)
+
+
+def redraw(path: Path, problem: Path | None = None) -> list[Path]:
+    """Draw the pictures of a run folder again; see :func:`open_solution`.
+
+    Returns:
+        The files written.
+    """
+    return sorted(write_pictures(RunFolder(path), open_solution(path, problem)))
+
+
+def export(path: Path, kind: str, out: Path | None = None, problem: Path | None = None) -> Path:
+    """Write the solution of a run folder on a grid, as vtu, csv or npz.
+
+    Arguments:
+        out: the file, ``fields.KIND`` in the folder if not given.
+        problem: see :func:`open_solution`.
+
+    Returns:
+        The file to open.
+
+    Raises:
+        InputError: what :func:`open_solution` and :func:`report.export.export` refuse, or a file
+            that cannot be written.
+    """
+    from gmnm_pde.report.export import export as write
+
+    solution = cast("SolutionLike", open_solution(path, problem))
+    target = path / f"fields.{kind}" if out is None else out
+    try:
+        return write(solution, target, kind)
+    except OSError as error:
         raise InputError(
-            "the problem of this run is Python code, which is not run by itself.",
-            mend=f"If you trust it, add `--problem {code}`.",
-            file=path,
-        )
-    given = None if problem is None else load_problem(problem).problem
-    return sorted(write_pictures(RunFolder(path), load(path, problem=given)))
+            f"the file cannot be written: {error.strerror or error}.",
+            mend="Give --out a file in a folder that you may write to.",
+            file=target,
+        ) from None

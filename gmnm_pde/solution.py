@@ -74,6 +74,7 @@ class Solution:
         seconds: of the solve; ``seconds_total`` with set-up and the measurement of errors.
         findings: constants that were inferred, with standard errors; see also ``inferred``.
         notes: what a person should know.
+        checkpoint: what going on with the solve takes beside the network, as plain values.
     """
 
     network: Network
@@ -93,6 +94,7 @@ class Solution:
     errors: Errors | None = None
     findings: Findings = field(default_factory=Findings)
     notes: tuple[str, ...] = ()
+    checkpoint: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
@@ -100,8 +102,10 @@ class Solution:
             parts = [self.network(part) for part in self._parts(points)]
         return self._like(torch.cat(parts), points)
 
-    def derivative(self, points: Points, letters: str, unknown: str | None = None) -> Points:
-        """A derivative, ``"xx"`` for u_xx, at points (n, d), (n,).
+    def derivative(
+        self, points: Points, letters: str | Sequence[str], unknown: str | None = None
+    ) -> Points:
+        """A derivative, ``"xx"`` for u_xx or ``("x1", "x1")``, at points (n, d), (n,).
 
         Raises:
             InputError: a letter that is no coordinate, or an unknown there is not.
@@ -234,6 +238,7 @@ class Solution:
             "seed": self.seed,
             "findings": asdict(self.findings),
             "notes": self.notes,
+            "checkpoint": dict(self.checkpoint),
         }
         arrays = {
             f"network.{key}": value.detach().cpu().numpy()

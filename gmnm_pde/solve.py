@@ -22,7 +22,7 @@ from gmnm_pde.methods import (
     State,
     TimeStepping,
 )
-from gmnm_pde.networks import GMNMSpec, Network, stored_name
+from gmnm_pde.networks import Enforced, GMNMSpec, Network, stored_name
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution, finite, measure, unique
@@ -38,6 +38,8 @@ LOOSE = 0.03
 
 Monitor = Callable[[Record], None]
 
+Observer = Callable[[Record, Network], None]
+
 
 def solve(
     problem: Problem | str | Path,
@@ -49,6 +51,8 @@ def solve(
     time_limit: float | None = None,
     max_units: int | None = None,
     monitor: Monitor | None = None,
+    observe: Observer | None = None,
+    resume: Solution | None = None,
 ) -> Solution:
     """Solve a problem.
 
@@ -62,6 +66,11 @@ def solve(
         time_limit: seconds after which no further step is begun.
         max_units: the largest network.
         monitor: called with a :class:`Record` after every step.
+        observe: called with the record and the best network so far, over the problem's own
+            coordinates and unknowns. Methods go on from that very network: an observer that keeps
+            it copies it, and measures later, since its time counts as the solve's.
+        resume: an earlier solution of this problem with this recipe, to go on from. Its seconds
+            count, and ``time_limit`` is what is added to them.
 
     Returns:
         A :class:`Solution`. One that missed the tolerance has the status "stopped", and says why.
@@ -69,7 +78,8 @@ def solve(
     Raises:
         InputError: a problem or a recipe that cannot be solved, and the mend.
     """
-    began = time.perf_counter()
+    before = (0.0, 0.0) if resume is None else (resume.seconds, resume.seconds_total)
+    spent, began = before[0], time.perf_counter() - before[1]
     problem, recipe = _understood(problem, solver)
     checked = check(problem)
     rtol = rtol if rtol is not None else recipe.rtol
@@ -83,22 +93,30 @@ def solve(
         sampling=merged(problem.sampling, recipe.sampling),
         rtol=rtol,
         max_units=MAX_UNITS if max_units is None else max_units,
-        time_limit=TIME_LIMIT if time_limit is None else time_limit,
+        time_limit=spent + (TIME_LIMIT if time_limit is None else time_limit),
+        started=time.perf_counter() - spent,
         seed=seed,
         device=chosen_device(device),
         constants_free=checked.pure_neumann,
     )
     state, outcome = State(notes=checked.notes), Outcome("failed", "the recipe has no method")
-    if methods and problem.easier:
+    reached = 0
+    saved: dict[str, Any] = {}
+    if resume is not None:
+        state, reached, saved = taken_up(resume, setting, state, len(methods))
+    elif methods and problem.easier:
         state = continued(problem, methods[0], setting, state)
-    for method in methods:
-        state, outcome = run(method, setting, state, monitor)
-        if outcome.status in ("failed", "interrupted"):
+    while reached < len(methods):
+        own = shared(setting, len(methods) - reached)
+        state, outcome = run(methods[reached], own, state, monitor, observe, saved)
+        saved = dict(methods[reached].checkpoint(state))
+        if outcome.status in ("failed", "interrupted") or reached + 1 == len(methods):
             break
+        reached, saved = reached + 1, {}
     seconds = setting.elapsed
     if state.network is None:
         raise InputError(f"the solve ended before its first step: {outcome.reason}.")
-    network = method.solved(setting, state)
+    network = methods[reached].solved(setting, state)
     errors = measure(problem, network, up_to_constant=checked.free, inferred=state.findings.values)
     return Solution(
         network=network,
@@ -118,16 +136,51 @@ def solve(
         dtype=str(setting.dtype).removeprefix("torch."),
         seed=seed,
         notes=unique(state.notes),
+        checkpoint={"method": reached, "memory": saved},
     )
 
 
+def shared(setting: Setting, left: int) -> Setting:
+    """The setting of the next method where so many are left: none takes the time of the others."""
+    rest = (setting.time_limit - setting.elapsed) / left
+    return replace(setting, time_limit=setting.elapsed + rest) if left > 1 else setting
+
+
+def taken_up(
+    resume: Solution, setting: Setting, state: State, count: int
+) -> tuple[State, int, dict[str, Any]]:
+    """The state that an earlier solution ended with, the method it was at, and its checkpoint."""
+    network = resume.network.free if isinstance(resume.network, Enforced) else resume.network
+    known = {name: value for name, value in resume.estimated_error.items() if value is not None}
+    reached = resume.checkpoint.get("method", 0)
+    if reached not in range(count):
+        raise InputError("the recipe has not the methods that the earlier solve had.")
+    state = replace(
+        state,
+        network=setting.placed(network),
+        records=tuple(resume.history),
+        estimated_error=known,
+        notes=unique((*state.notes, *resume.notes)),
+    )
+    return state, reached, dict(resume.checkpoint.get("memory", {}))
+
+
 def run(
-    method: Method, setting: Setting, state: State, monitor: Monitor | None
+    method: Method,
+    setting: Setting,
+    state: State,
+    monitor: Monitor | None = None,
+    observe: Observer | None = None,
+    saved: Mapping[str, Any] | None = None,
 ) -> tuple[State, Outcome]:
-    """One method from start to finish; an interrupt ends it with the best state so far."""
+    """One method from start to finish, or from its checkpoint; an interrupt ends it with the best
+    state so far."""
     before = state
     try:
-        state = method.start(setting, before.network)
+        if saved and before.network is not None:
+            state = _resumed(method, setting, before.network, saved)
+        else:
+            state = method.start(setting, before.network)
         # Of a network that the method could not go on from, nothing is known about its own.
         same = state.network is None or type(state.network) is type(before.network)
         state = replace(
@@ -140,13 +193,29 @@ def run(
             known = len(state.records)
             state = method.step(setting, state)
             # A level that could not be solved leaves no record.
-            if monitor is not None and len(state.records) > known:
+            if len(state.records) == known or state.network is None:
+                continue
+            if monitor is not None:
                 monitor(state.records[-1])
+            if observe is not None:
+                observe(state.records[-1], method.solved(setting, state))
     except KeyboardInterrupt:
         if state.network is None:
             raise
         return state, Outcome("interrupted", "interrupted; the best level so far is kept")
     return method.finish(setting, state, outcome), outcome
+
+
+def _resumed(method: Method, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
+    try:
+        return method.resume(setting, network, saved)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"the checkpoint does not fit the method {type(method).__name__}: {error}.",
+            mend="Solve the problem again.",
+        ) from None
 
 
 def continued(problem: Problem, method: Method, setting: Setting, state: State) -> State:
@@ -166,7 +235,7 @@ def continued(problem: Problem, method: Method, setting: Setting, state: State) 
             time_limit=setting.elapsed + (setting.time_limit - setting.elapsed) / left,
             constants_free=False,
         )
-        after, outcome = run(method, loose, State(network=state.network), None)
+        after, outcome = run(method, loose, State(network=state.network))
         left -= 1
         if outcome.status == "interrupted":
             raise KeyboardInterrupt

@@ -24,7 +24,6 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, Linearised, at_zero
 from gmnm_pde.collocation import equation_blocks, where_of
 from gmnm_pde.geometry import Boundary, Domain
-from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.grading import REENTRANT
 from gmnm_pde.problem import Condition, Problem
 
@@ -163,11 +162,7 @@ class _Part:
     def holds(self, points: Tensor) -> Tensor:
         """Whether points of the boundary belong to the part, (n, 2) -> (n,) bool."""
         domain = self.problem.region
-        held = torch.full((len(points),), "boundary" in self.sides)
-        for axis, pair in enumerate(SIDE_NAMES[:2]):
-            for name, face in zip(pair, (domain.lower[axis], domain.upper[axis]), strict=True):
-                if name in self.sides:
-                    held |= (points[:, axis] - face).abs() <= 1e-12 * _diagonal(domain)
+        held = torch.stack([domain.on_side(points, name) for name in self.sides]).any(0)
         return held if self.where is None or not bool(held.any()) else held & self.where(points)
 
     def form(self, boundary: Boundary) -> _Form:

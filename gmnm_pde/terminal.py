@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -85,10 +85,12 @@ class Progress:
 
 
 def record_text(record: Record, timed: bool = True) -> str:
-    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``."""
+    """``step 2    units 400    residual 1.2e-05    estimated error 3.1e-06    0.4 s``; of training
+    also ``loss 3.4e-08``."""
     parts = [
         f"step {record.step}",
         f"units {record.units}",
+        *([] if record.loss is None else [f"loss {figure(record.loss)}"]),
         f"residual {figure(record.residual_rms)}",
         f"estimated error {figure(record.estimated_error)}",
     ]
@@ -156,7 +158,7 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
     table.add_row("problem", problem.name)
     if problem.description:
         table.add_row("", problem.description)
-    table.add_row("coordinates", ", ".join(problem.coordinates))
+    table.add_row("coordinates", ", ".join(shortened(problem.coordinates)))
     if problem.time is None:
         table.add_row("unknowns", ", ".join(problem.unknowns))
     else:
@@ -190,14 +192,25 @@ def problem_table(problem: Problem, checked: Checked, solver: str) -> Table:
 def _domain_text(problem: Problem, domain: Domain) -> str:
     size = {1: "length", 2: "area"}.get(domain.dimension, "volume")
     box = ", ".join(
-        f"{low:.6g} < {name} < {high:.6g}"
-        for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
+        shortened(
+            [
+                f"{low:.6g} < {name} < {high:.6g}"
+                for name, low, high in zip(problem.space, domain.lower, domain.upper, strict=True)
+            ]
+        )
     )
     sides = ", ".join(domain.sides)
     return (
         f"{type(domain).__name__.lower()} in {box}; {size} {domain.measure:.6g}, "
         f"boundary {domain.boundary_measure:.6g}; sides: {sides}"
     )
+
+
+def shortened(parts: Sequence[str], most: int = 12) -> list[str]:
+    """A list of many parts without those in the middle."""
+    if len(parts) <= most:
+        return list(parts)
+    return [*parts[:3], f"... ({len(parts)} in all)", *parts[-2:]]
 
 
 def _points_text(condition: ConditionFacts) -> str:

@@ -76,8 +76,8 @@ class Transform:
         """D^orders k(theta(x)) from the derivatives of theta, (n,).
 
         The Taylor polynomials of k about theta(x) and of theta about x, one put into the other:
-        the rule of Faa di Bruno for any order. (Forward-mode differentiation of it took two thirds of
-        the time of a solve with a field.)
+        the rule of Faa di Bruno for any order. (With forward-mode differentiation it took most
+        of the time of a solve with a field.)
         """
         total_order = sum(orders)
         if not total_order:

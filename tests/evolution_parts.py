@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gmnm_pde.evolution.march import March, Plan
 from gmnm_pde.evolution.modes import Modes
+from gmnm_pde.evolution.product_modes import modes_of
 from gmnm_pde.evolution.spacing import Spacing, even, lattice
 from gmnm_pde.evolution.system import Shape, System, shape_of
 from gmnm_pde.geometry import Domain
@@ -39,7 +40,7 @@ def make_modes(domain: Domain, spacings: Sequence[Spacing], aim: float, outputs:
     found = lattice(domain, spacings, margin_for(0.1 * aim, RATIO), RATIO)
     network = GMNMSpec().build(found.centres, 1 / found.widths, outputs)
     assert isinstance(network, GMNM)
-    return Modes(network, found, cut_for(aim))
+    return modes_of(network, found, cut_for(aim))
 
 
 def make_system(problem: Problem, spacings: Sequence[Spacing], aim: float = 1e-8) -> System:
@@ -66,7 +67,7 @@ def growth(system: System, time: float, below: float = np.inf) -> float:
     """The largest real part of the eigenvalues (of size below a number) of a linear system."""
     parts = system.jacobians(time, torch.zeros(3, system.unknowns, system.modes.count).double())
     rows = system._free.shape[1]
-    *lower, last = [(part[:rows] @ system._free).numpy() for part in reversed(parts)]
+    *lower, last = [(part[:rows] @ system._free).numpy() for part in parts]
     # The companion matrix of M_0 c^(o) + M_1 c^(o - 1) + ... = 0, lowest derivative first.
     size, order = rows, len(lower)
     matrix = np.eye(order * size, k=size)
@@ -90,6 +91,7 @@ class FakeSystem:
     modes: int = 1
     unknowns: int = 1
     calls: list[float] = field(default_factory=list)
+    held = 0
 
     @property
     def shape(self) -> Shape:
@@ -104,4 +106,4 @@ class FakeSystem:
             lambda *rates: self.function(time, *rates),  # type: ignore[operator]
             tuple(c[:, 0]),
         )
-        return [parts[self.order - k] for k in range(self.order + 1)]
+        return list(parts[: self.order + 1])

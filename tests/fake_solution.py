@@ -39,6 +39,7 @@ class FakeRecord:
     estimated_error: float | None
     inferred: Mapping[str, float] = field(default_factory=dict)
     standard_error: Mapping[str, float] = field(default_factory=dict)
+    loss: float | None = None
 
 
 @dataclass(frozen=True)

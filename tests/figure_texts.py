@@ -7,14 +7,19 @@ from itertools import combinations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from mpl_toolkits.mplot3d import Axes3D
 
 
 def texts(figure: Figure) -> list[Text]:
     """The texts that are drawn; ticks beyond the ends of an axis are not."""
-    axes = [axis for plot in figure.findobj(Axes) for axis in (plot.xaxis, plot.yaxis)]
+    plots = figure.findobj(Axes)
+    axes = [axis for plot in plots for axis in (plot.xaxis, plot.yaxis)]
+    spatial = [plot for plot in plots if isinstance(plot, Axes3D)]
+    axes += [plot.zaxis for plot in spatial]
     ticks = {id(label) for axis in axes for label in axis.findobj(Text)}
     found = [text for text in figure.findobj(Text) if id(text) not in ticks]
-    for axis in axes:
+    # Axes in space give their ticks places in the picture only while they are drawn.
+    for axis in (axis for axis in axes if axis.axes not in spatial):
         found += [axis.label, axis.offsetText]
         low, high = sorted(axis.get_view_interval())
         labels = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False)

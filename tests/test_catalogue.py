@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 import gmnm_pde as gp
+from gmnm_pde.catalog import names
 from gmnm_pde.config import load_problem
 from gmnm_pde.fields import Residual
 from gmnm_pde.geometry import Interval
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
 from gmnm_pde.references import Exact, Spectral, exact_values
 
-FILES = sorted((Path(__file__).parents[1] / "problems").glob("*.yaml"))
+FOLDER = Path(__file__).parents[1] / "problems"
+FILES = sorted(path for path in FOLDER.iterdir() if path.suffix in (".yaml", ".py"))
 ROUNDING = 1e-11
 NOISE = 0.1
 
@@ -98,9 +100,10 @@ def violations(problem: Problem) -> Iterator[tuple[str, float]]:
                 yield condition.label, jump_of(problem, condition)
 
 
-def knows_everything(problem: Problem) -> bool:
-    """Whether the reference says all: of an inverse problem perhaps only the constants."""
-    return set(problem.reference.known(problem)) == set(problem.outputs)
+def is_known(problem: Problem) -> bool:
+    """Whether its solution is known in closed form."""
+    exact = problem.reference
+    return isinstance(exact, Exact) and {*exact.known(problem)} == {*problem.outputs}
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
@@ -109,14 +112,13 @@ def problem(request: pytest.FixtureRequest) -> Problem:
 
 
 def test_there_is_a_catalogue():
-    assert len(FILES) >= 30
+    assert len(FILES) >= 50
+    assert {path.stem for path in FILES} == set(names("problems"))
 
 
 def test_the_exact_solution_solves_its_problem(problem):
-    if not isinstance(problem.reference, Exact):
-        pytest.skip("its reference is computed")
-    if not knows_everything(problem):
-        pytest.skip("only constants are known of it")
+    if not is_known(problem):
+        pytest.skip("its reference is computed, or of what is inferred only")
     if problem.infer:
         problem = problem.found(problem.reference.constants(problem))
     for label, size in violations(problem):
@@ -134,8 +136,7 @@ def test_integral_conditions_hold(problem):
 
 def test_measurements_scatter_about_the_exact_solution():
     problems = [load_problem(path).problem for path in FILES]
-    measured = [problem for problem in problems if problem.data is not None]
-    measured = [problem for problem in measured if knows_everything(problem)]
+    measured = [problem for problem in problems if problem.data is not None and is_known(problem)]
     assert len(measured) >= 3
     for problem in measured:
         values = problem.reference.evaluate(problem, problem.data.points).values
@@ -178,6 +179,18 @@ def test_the_source_of_the_catalogue_is_found():
 def test_the_field_of_the_catalogue_is_found():
     solution = gp.solve("inverse-field", device="cpu")
     assert solution.errors.relative_l2["k"] < 0.05
+
+
+def test_what_is_to_be_inferred_is_known_and_within_its_bounds(problem):
+    if not problem.constants:
+        pytest.skip("infers no constant")
+    truth = problem.reference.constants(problem)
+    assert set(truth) == set(problem.constants)
+    for name, value in truth.items():
+        low, high = problem.infer[name].bounds
+        assert low is None or low < value
+        assert high is None or value < high
+        assert problem.infer[name].initial != value
 
 
 def test_every_problem_says_what_it_is(problem, request):

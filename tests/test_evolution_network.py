@@ -16,7 +16,12 @@ from torch import Tensor
 import gmnm_pde as gp
 from gmnm_pde.errors import InputError
 from gmnm_pde.networks import GMNM, Evolution, GMNMSpec, is_stored, rebuild, stored_name
-from gmnm_pde.networks.evolution import EvolutionSegment, legendre, segment_from_nodes
+from gmnm_pde.networks.evolution import (
+    EvolutionSegment,
+    legendre,
+    lines_of,
+    segment_from_nodes,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 
@@ -216,3 +221,47 @@ def test_a_damaged_solution_is_refused(tmp_path: Path):
     np.savez(tmp_path / "u.npz", **arrays)
     with pytest.raises(InputError, match="do not fit"):
         gp.load(tmp_path / "u")
+
+
+# products of units
+
+
+def grid(sizes: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Centres and inverse widths of a product, with distances and widths that vary."""
+    axes = [torch.linspace(-1, 1, n, dtype=torch.float64) ** 3 + 0.1 * n for n in sizes]
+    widths = [1.5 + 0.2 * torch.arange(n, dtype=torch.float64) for n in sizes]
+    centres, inverse = (torch.meshgrid(*lines, indexing="ij") for lines in (axes, widths))
+    return (
+        torch.stack([part.flatten() for part in centres], 1),
+        torch.stack([part.flatten() for part in inverse], 1),
+    )
+
+
+@pytest.mark.parametrize("sizes", [(4, 5), (3, 4, 2)])
+def test_products_of_units_are_the_sum_of_all(sizes, monkeypatch):
+    generator = seeded(3)
+    mu, P = grid(sizes)
+    d, times = len(sizes), torch.tensor([0.0, 0.4, 1.0], dtype=torch.float64)
+    coefficients = uniform(generator, 2, 4, len(mu) + 1, 2)
+    segment = EvolutionSegment(mu, P, times, coefficients)
+    shuffled = torch.randperm(len(mu), generator=generator)
+    rows = torch.cat([shuffled, torch.tensor([len(mu)])])
+    other = EvolutionSegment(mu[shuffled], P[shuffled], times, coefficients[:, :, rows])
+    assert lines_of(segment.mu, segment.P) is not None
+    assert lines_of(other.mu, other.P) is None
+    points = uniform(generator, 40, d + 1)
+    points[:, -1] = 0.5 + 0.5 * points[:, -1]
+    zero = (0,) * (d + 1)
+    orders = [zero, (1, *zero[1:]), (0, 2, *zero[2:]), (*zero[:-1], 1), (1, 1, *zero[2:])]
+    monkeypatch.setattr("gmnm_pde.networks.evolution.AT_ONCE", 500)  # a few points at once
+    found, expected = segment.derivatives(points, orders), other.derivatives(points, orders)
+    for alpha in orders:
+        torch.testing.assert_close(found[alpha], expected[alpha], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("what", ["a centre", "a width", "one coordinate"])
+def test_units_that_are_no_products_are_found_out(what):
+    mu, P = grid((4,) if what == "one coordinate" else (3, 3))
+    if what != "one coordinate":
+        (mu if what == "a centre" else P)[4, 0] += 1e-9
+    assert lines_of(mu, P) is None

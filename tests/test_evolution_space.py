@@ -8,16 +8,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from evolution_parts import evenly, graded, make_modes
+from evolution_parts import cut_for, evenly, graded, make_modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from gmnm_pde.evolution import monitor
-from gmnm_pde.evolution.modes import Modes
+from gmnm_pde.evolution.modes import GeneralModes, Modes
+from gmnm_pde.evolution.product_modes import ProductModes, modes_of
 from gmnm_pde.evolution.spacing import Spacing, even, lattice, product
 from gmnm_pde.geometry import Box, Disk, Interval, Rectangle
-from gmnm_pde.networks import GMNM
+from gmnm_pde.networks import GMNM, GMNMSpec
 
 LINE = Interval(-1, 2)
 DOMAINS = {
@@ -175,7 +176,7 @@ def test_a_lattice_of_a_disk_has_units_within_the_margin():
 
 
 def test_modes_are_orthonormal(modes):
-    gram = modes.tested @ modes.values
+    gram = modes.project(modes.values(torch.eye(modes.count, dtype=torch.float64)))
     eye = torch.eye(modes.count, dtype=torch.float64)
     torch.testing.assert_close(gram, eye, rtol=0, atol=1e-12)
     assert modes.count > 10
@@ -186,16 +187,16 @@ def test_a_smooth_function_is_projected(modes):
     c = modes.project(values)
     assert c.shape == (modes.count,)
     root = modes.weights.sqrt()
-    missed = (root * (modes.values @ c - values)).norm() / (root * values).norm()
+    missed = (root * (modes.values(c) - values)).norm() / (root * values).norm()
     assert missed < 1e-9
 
 
 def test_a_projection_is_that_of_the_features(modes):
     """What is a sum of units is reproduced, and no more units than there are are needed."""
-    weights = torch.sin(torch.arange(len(modes.weights_of_modes)).double())
     features = modes.network.features(modes.points)
+    weights = torch.sin(torch.arange(features.shape[1]).double())
     values = (features @ weights).detach()
-    missed = (modes.values @ modes.project(values) - values).abs().max()
+    missed = (modes.values(modes.project(values)) - values).abs().max()
     assert missed < 1e-5 * values.abs().max()
     assert modes.count <= features.shape[1]
 
@@ -204,12 +205,12 @@ def as_network(modes: Modes) -> GMNM:
     """The modes as the outputs of one network."""
     network = modes.network
     twin = GMNM(network.mu.detach(), network.P.detach(), modes.count)
-    twin.set_output_weights(modes.weights_of_modes)
+    twin.set_output_weights(modes.output_weights(torch.eye(modes.count).double()).T)
     return twin
 
 
 def test_derivatives_are_those_of_the_units(modes):
-    """Of the functions that ``weights_of_modes`` give, by central differences."""
+    """Of the functions that ``output_weights`` give, by central differences."""
     network, d = as_network(modes), modes.points.shape[1]
     points, h = modes.points[:: len(modes.points) // 7], 1e-5
     zero, well = (0,) * d, modes.count // 2  # the others are noisier, as they are cut off next
@@ -229,13 +230,73 @@ def test_derivatives_are_those_of_the_units(modes):
         assert_close(modes.at(points, [second])[second][:, :well], bend[:, :well], 1e-5)
 
 
-def test_derivatives_at_the_quadrature(modes):
+def test_functions_at_the_quadrature_are_sums_of_modes(modes):
+    """Of any number of functions at once."""
     d = modes.points.shape[1]
-    alpha = (1,) + (0,) * (d - 1)
-    assert torch.equal(modes.derivative(alpha), modes.at(modes.points, [alpha])[alpha])
-    torch.testing.assert_close(modes.product(alpha), modes.tested @ modes.derivative(alpha))
-    assert modes.derivative(alpha) is modes.derivative(alpha)  # computed once
-    assert torch.equal(modes.derivative((0,) * d), modes.values)
+    # Of functions that are smooth, or rounding of the features is seen through 1 / S.
+    c = torch.sin(torch.arange(6 * modes.count).double()).reshape(2, 3, -1) * modes.singular
+    for alpha in ((0,) * d, (1,) + (0,) * (d - 1), (0,) * (d - 1) + (2,)):
+        matrix = modes.at(modes.points, [alpha])[alpha]
+        assert_close(modes.derivative(alpha, c), c @ matrix.T, 1e-9)
+    assert torch.equal(modes.values(c), modes.derivative((0,) * d, c))
+    other = torch.sin(3 * modes.points.sum(1)) * modes.values(c)
+    each = torch.stack([modes.project(part) for part in other.flatten(0, 1)])
+    torch.testing.assert_close(modes.project(other).flatten(0, 1), each)
+
+
+def test_products_are_projections(modes):
+    """integral of phi_i a D^alpha phi_j, with and without a."""
+    d = modes.points.shape[1]
+    a = torch.exp(modes.points.sum(1))
+    eye = torch.eye(modes.count, dtype=torch.float64)
+    for alpha in ((1,) + (0,) * (d - 1), (0,) * (d - 1) + (2,)):
+        values = modes.derivative(alpha, eye)
+        assert_close(modes.product(alpha), modes.project(values).T, 1e-12)
+        assert_close(modes.product(alpha, a), modes.project(a * values).T, 1e-12)
+
+
+def test_functions_on_another_lattice(modes):
+    domain, spacings = DOMAINS["rectangle"] if modes.points.shape[1] == 2 else DOMAINS["line"]
+    other = lattice(domain, spacings, 2.0, 2.4)
+    c = torch.sin(torch.arange(2 * modes.count).double()).reshape(2, -1)
+    c[:, modes.count // 2 :] = 0.0
+    zero = (0,) * modes.points.shape[1]
+    assert_close(modes.on(other, c), c @ modes.at(other.points, [zero])[zero].T, 1e-10)
+
+
+@pytest.mark.parametrize("cells", [(6, 5), (9, 3), (2, 3, 2)])
+def test_modes_of_a_box_are_those_of_all_features(cells):
+    """As many, of the same singular values, for the same functions."""
+    domain = Box(tuple((0.0, 1.0 + k) for k in range(len(cells))))
+    spacings = [even(domain, axis, count) for axis, count in enumerate(cells)]
+    aim = 1e-4 if len(cells) == 2 else 1e-1
+    found = make_modes(domain, spacings, aim)
+    assert isinstance(found, ProductModes)
+    network = GMNM(found.network.mu.detach(), found.network.P.detach(), bias=False)
+    other = GeneralModes(network, found.lattice, cut_for(aim))
+    few = min(other.count, found.count)
+    assert abs(other.count - found.count) <= 0.01 * few
+    torch.testing.assert_close(found.singular[:few], other.singular[:few], rtol=1e-2, atol=0)
+    eye = torch.eye(found.count, dtype=torch.float64)[: few // 2]
+    values = found.values(eye)
+    assert (other.values(other.project(values)) - values).abs().max() < 1e-2 * aim
+
+
+def test_units_that_are_no_products_have_modes_all_the_same():
+    domain, spacings = DOMAINS["rectangle"]
+    found = lattice(domain, spacings, 3.0, 2.4)
+    network = GMNMSpec(projection="full").build(found.centres, 1 / found.widths, 1)
+    general, products = (
+        modes_of(net, found, 1e-7)
+        for net in (network, GMNMSpec().build(found.centres, 1 / found.widths, 1))
+    )
+    assert isinstance(general, GeneralModes)
+    assert isinstance(products, ProductModes)
+    values = smooth(found.points)
+    torch.testing.assert_close(
+        general.values(general.project(values)), products.values(products.project(values)),
+        rtol=0, atol=1e-5,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("aim", "tolerance"), [(1e-4, 1e-6), (1e-6, 1e-4)])

@@ -195,18 +195,7 @@ def worst_inside(known: Known, tab: Tableau, step: Step) -> float:
     return float(np.linalg.norm(inside - exact, axis=1).max())
 
 
-TOO_SMALL = pytest.mark.xfail(
-    strict=True, reason="second order in time: the defect of (c)' = c' is not looked at"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=TOO_SMALL) if known.order == 2 else name
-        for name, known in KNOWN.items()
-    ],
-)
+@pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("h", [0.2, 0.4])
 def test_the_error_that_a_step_states_is_that_inside_the_step(name, h, tab):
     known = KNOWN[name]

@@ -105,21 +105,16 @@ def test_jacobians_are_those_of_the_residual(problem, spacings):
     c, time, h = some_state(system), 0.37, 1e-5
     jacobians = system.jacobians(time, c)
     assert len(jacobians) == max(system.shape.orders) + 1
-    for k, jacobian in enumerate(jacobians):
+    for rate, jacobian in enumerate(jacobians):
         assert jacobian.shape == (system.size, system.size)
         for seed in range(4):
-            # A change of c^(o - k) of every unknown that has one.
             change, full = torch.zeros_like(c), some_state(system, seed)[0]
-            for j, order in enumerate(system.shape.orders):
-                if order >= k:
-                    change[order - k, j] = full[j]
-                else:
-                    full[j] = 0.0
+            change[rate] = full
             after, before = (system.residual(time, c + sign * h * change) for sign in (1, -1))
             expected = (after - before) / (2 * h)
             found = jacobian @ full.flatten()
             size = float(expected.abs().max())
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-7 * size)
+            torch.testing.assert_close(found, expected, rtol=0, atol=3e-7 * size)
 
 
 def coefficients(system: System, t: float) -> Tensor:
@@ -238,7 +233,7 @@ def test_the_initial_state_is_what_the_conditions_say():
     problem = evolving.wave()
     system = make_system(problem, evenly(problem.domain, 16))
     c, x = system.initial(0.0), system.modes.points[:, 0]
-    values = system.modes.values @ c[:2, 0].T
+    values = system.modes.values(c[:2, 0]).T
     torch.testing.assert_close(values[:, 0], sin(pi * x), rtol=0, atol=1e-7)
     torch.testing.assert_close(values[:, 1], pi * sin(2 * pi * x), rtol=0, atol=1e-5)
     assert system.initial_misfit(0.0, c).abs().max() < 1e-7
@@ -248,7 +243,7 @@ def test_the_initial_state_is_what_the_conditions_say():
 def test_an_initial_condition_may_have_a_factor():
     problem = line(conditions=[Condition("initial", lambda u, x: 3 * u - sin(x))])
     system = make_system(problem, evenly(LINE, 8))
-    values = system.modes.values @ system.initial(0.0)[0, 0]
+    values = system.modes.values(system.initial(0.0)[0, 0])
     torch.testing.assert_close(values, sin(system.modes.points[:, 0]) / 3, rtol=0, atol=1e-6)
 
 
@@ -318,7 +313,7 @@ def test_an_integral_over_a_disk_is_right():
     state = torch.zeros(3, 1, system.modes.count).double()
     state[0, 0] = c
     moved = system.admissible(0.0, state)
-    assert (system.modes.values @ (moved - state)[0, 0]).abs().max() < 5e-3
+    assert (system.modes.values((moved - state)[0, 0])).abs().max() < 5e-3
 
 
 # what conditions stand on
@@ -334,11 +329,13 @@ def test_conditions_on_parts_of_the_boundary():
         ],
     )
     system = make_system(problem, evenly(problem.domain, 6), aim=1e-3)
-    part, sides = (block.points for block in system._conditions)
+    part, *sides = (block.points for block in system._conditions)
+    assert len(sides) == 2
     assert bool(((part[:, 1] == 0) & (part[:, 0] < 0.5)).all())
     assert part[:, 0].max() > 0.4
-    assert bool(((sides[:, 0] == 0) | (sides[:, 1] == 1)).all())
-    assert sides[:, 0].max() > 0.9
+    assert bool((sides[0][:, 0] == 0).all())
+    assert bool((sides[1][:, 1] == 1).all())
+    assert sides[1][:, 0].max() > 0.9
 
 
 def test_normals_point_outwards():

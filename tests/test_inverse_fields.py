@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from inverse_parts import bar, bar_data, heat, measured, on_line
+from matplotlib.text import Text
 
 import gmnm_pde as gp
 from gmnm_pde.checks import check
@@ -21,9 +22,10 @@ from gmnm_pde.geometry import Interval
 from gmnm_pde.inferred import CoefficientField, Constant
 from gmnm_pde.inversion import positive_fields
 from gmnm_pde.networks import MLPSpec, stored_name
+from gmnm_pde.plain_files import write_history
 from gmnm_pde.problem import Condition, Data, Dirichlet, Problem, widened
 from gmnm_pde.references import Exact, Spectral
-from gmnm_pde.runs import write_history
+from gmnm_pde.report.plots import figures_of
 
 EXACT = Exact({"u": lambda x: x - x**2 / 4, "k": lambda x: (2 - x - x**2 / 2) / (1 - x / 2)})
 
@@ -311,3 +313,35 @@ def test_a_field_measured_in_a_column_of_its_name(folder):
     data = load_problem("rod.yaml").problem.data
     assert data.values[:, 0].nan_to_num(-1).tolist() == [0.1, -1]
     assert data.values[:, 1].nan_to_num(-1).tolist() == [-1, 2.5]
+
+
+# pictures
+
+
+def test_the_picture_of_what_was_inferred(tmp_path):
+    """Each constant against the step, two standard errors, and the reference's value."""
+    solution = gp.solve(bar(bar_data(), reference=Exact({"k": 2.0})), device="cpu")
+    figure = figures_of(solution)["inferred"]
+    (plot,) = figure.axes
+    curve, truth = plot.lines[0], plot.lines[-1]
+    assert list(curve.get_ydata()) == [record.inferred["k"] for record in solution.history]
+    assert set(truth.get_ydata()) == {2.0}
+    (bars,) = plot.collections
+    low, high = bars.get_segments()[-1][:, 1]
+    assert high - low == pytest.approx(4 * solution.findings.errors["k"])
+    words = figure_texts(figure)
+    assert "reference, 2" in words
+    assert "two standard errors" in words
+
+
+def test_pictures_say_what_was_inferred(field):
+    figures = figures_of(field)
+    assert "inferred" not in figures  # a field is drawn like an unknown
+    words = figure_texts(figures["solution"])
+    assert "inferred $k$" in words
+    assert "solution $u$" in words
+
+
+def figure_texts(figure):
+    """All that is written in a figure."""
+    return " ".join(text.get_text() for text in figure.findobj(Text))

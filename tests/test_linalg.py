@@ -281,3 +281,14 @@ def test_damped_triangles_of_any_size(k, ridge):
     expected = lstsq(stacked, torch.cat([c, torch.zeros(k, dtype=torch.float64)]))
     size = expected.abs().max().item()
     torch.testing.assert_close(damped_solve(R, c, ridge), expected, rtol=1e-8, atol=1e-8 * size)
+
+
+def test_fewer_rows_than_unknowns():
+    """The rows that a triangle lacks are zero: the damped solution is the same as of a wide one."""
+    generator = torch.Generator().manual_seed(1)
+    R = torch.randn(5, 9, dtype=torch.float64, generator=generator).triu()
+    c = torch.randn(5, dtype=torch.float64, generator=generator)
+    x = damped_solve(R, c, 0.1)
+    torch.testing.assert_close(
+        R.T @ (R @ x - c) + 0.01 * x, torch.zeros_like(x), atol=1e-12, rtol=0
+    )

@@ -22,6 +22,7 @@ CORE = {
     "torch",
     "numpy",
     "scipy",
+    "jinja2",
     "matplotlib",
     "meshio",
     "pillow",
@@ -89,8 +90,8 @@ def test_every_module_and_the_catalogue_are_in_the_wheel(installed):
         assert (package / source.relative_to(ROOT / "gmnm_pde")).is_file(), source.name
     for kind in ("problems", "solvers"):
         shipped = {path.name for path in (package / "_catalog" / kind).iterdir()}
-        kept = {p.name for p in (ROOT / kind).iterdir() if p.suffix in (".yaml", ".csv", ".md")}
-        assert kept <= shipped
+        kept = {path.name for path in (ROOT / kind).iterdir() if path.is_file()}
+        assert kept == shipped
         assert any(name.endswith(".yaml") for name in shipped)
 
 
@@ -107,6 +108,45 @@ def test_names_are_found_in_what_is_installed(installed, tmp_path):
     found = Path(python("-c", code, cwd=tmp_path, path=installed).stdout.strip())
     assert found.resolve().is_relative_to(installed.resolve())
     assert list(tmp_path.iterdir()) == []
+
+
+READS = {
+    "poisson-mesh": "poisson-mesh.msh",
+    "poisson-torus": "poisson-torus.stl",
+    "gear": "gear.csv",
+    "fit-data": "fit-data.csv",
+}
+
+
+def test_what_is_installed_is_listed_checked_and_copied(installed, tmp_path):
+    """Problems in Python, and those that read meshes, surfaces, outlines and measurements."""
+    code = f"""
+from gmnm_pde.cli import main
+assert main(["list", "problems"]) == 0
+for name in {["poisson-100d", *READS]}:
+    assert main(["init", name]) == 0
+    assert main(["check", name]) == 0
+"""
+    said = python("-c", code, cwd=tmp_path, path=installed).stdout
+    for name in ("poisson-100d", "heat-10d", "hjb-100d", *READS):
+        assert name in said
+    written = {"poisson-100d.py", *(f"{name}.yaml" for name in READS), *READS.values()}
+    assert {path.name for path in tmp_path.iterdir()} == written
+
+
+def test_what_is_installed_is_solved_by_name(installed, tmp_path):
+    code = """
+from gmnm_pde.cli import main
+options = ["--time-limit", "1", "--rtol", "0.5", "--quiet", "--out"]
+assert main(["solve", "heat-10d", "--solver", "gmnm-ridge", *options, "code"]) < 2
+assert main(["solve", "poisson-mesh", *options, "mesh"]) < 2
+assert main(["check", "mesh/problem.yaml"]) == 0
+"""
+    python("-c", code, cwd=tmp_path, path=installed)
+    assert {path.name for path in tmp_path.iterdir()} == {"code", "mesh"}
+    assert (tmp_path / "code" / "problem.py").is_file()
+    copied, original = tmp_path / "mesh" / "mesh.msh", ROOT / "problems" / "poisson-mesh.msh"
+    assert copied.read_bytes() == original.read_bytes()
 
 
 @pytest.mark.slow

@@ -270,7 +270,6 @@ def test_what_the_guide_says_is_refused(block: Snippet, folder):
 
 def test_every_key_of_the_schema_is_in_the_guide():
     from gmnm_pde.config import schema
-    from gmnm_pde.config.validation import LATER
     from gmnm_pde.expressions import FUNCTIONS
     from gmnm_pde.geometry import SAMPLERS
     from gmnm_pde.methods import METHODS
@@ -282,7 +281,7 @@ def test_every_key_of_the_schema_is_in_the_guide():
     keys = {key for model in models for key in model.model_fields}
     keys |= {*schema.Reference.model_fields, *schema.FiniteDifference.model_fields}
     keys |= {*schema.Spectral.model_fields}
-    keys |= {key for _, key in LATER} | {*SAMPLERS, *FUNCTIONS, *METHODS, *NETWORKS}
+    keys |= {*SAMPLERS, *FUNCTIONS, *METHODS, *NETWORKS}
     for options in (*METHODS.values(), *NETWORKS.values()):
         keys |= set(inspect.signature(options).parameters)
     missing = {key for key in keys if not re.search(rf"\b{key}\b", text)}

@@ -21,6 +21,7 @@ from gmnm_pde import catalog, runs
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
+from gmnm_pde.inferred import Findings
 from gmnm_pde.methods.base import Record
 from gmnm_pde.problem import Problem
 from gmnm_pde.solution import Errors
@@ -51,6 +52,8 @@ class Finished:
     unknowns: tuple[str, ...] = ("u",)
     estimated_error: dict[str, float] = field(default_factory=lambda: {"u": math.nan})
     errors: Errors = ERRORS
+    inferred: dict[str, float] = field(default_factory=dict)
+    findings: Findings = field(default_factory=Findings)
 
     def metrics(self) -> dict[str, Any]:
         return {
@@ -62,8 +65,10 @@ class Finished:
             "residual_rms": 1e-4,
             "boundary_rms": None,
             "seconds": 0.4,
+            "seconds_total": 0.5,
             "units": 400,
             "parameters": 2000,
+            "points": 1200,
             "reference": "exact",
         }
 
@@ -114,6 +119,7 @@ def test_the_files_of_a_run(folder, solve_with, capsys):
             "manifest.json",
             "metrics.json",
             "problem.yaml",
+            "report.html",
             "solution.npz",
             "solver.yaml",
         )
@@ -321,6 +327,7 @@ def test_a_real_run_writes_its_folder_and_nothing_else(solved):
             "manifest.json",
             "metrics.json",
             "problem.yaml",
+            "report.html",
             "solution.npz",
             "solution.png",
             "solution.vtu",

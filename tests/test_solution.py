@@ -217,7 +217,7 @@ CONTRACT = {
     "boundary_rms", "seconds", "seconds_total", "units", "parameters", "points", "device", "dtype",
     "seed", "reference", "inferred", "version",
 }  # fmt: skip
-MORE = {"reference_error", "notes"}
+MORE = {"reference_error", "notes", "standard_error", "inferred_error", "correlation", "noise"}
 
 
 def test_metrics_are_those_of_the_contract():
@@ -438,7 +438,7 @@ def about(**changes: object) -> np.ndarray:
     entries = {
         "coordinates": ["x", "y"], "unknowns": ["u", "v"], "network": "gmnm", "status": "stopped",
         "reason": "", "estimated_error": {}, "errors": None, "history": [], "seconds": 0.0,
-        "seconds_total": 0.0, "device": "cpu", "dtype": "float64", "seed": 0, "inferred": {},
+        "seconds_total": 0.0, "device": "cpu", "dtype": "float64", "seed": 0, "findings": {},
         "notes": [],
     }  # fmt: skip
     entries |= changes

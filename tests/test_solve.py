@@ -421,6 +421,27 @@ def test_an_interrupt_keeps_the_best_network(recipe, step):
     json.dumps(solution.metrics(), allow_nan=False)
 
 
+def test_an_observer_sees_the_network_after_every_step():
+    seen: list[tuple[Record, Any]] = []
+    solution = solve(
+        "poisson", rtol=1e-6, observe=lambda record, network: seen.append((record, network))
+    )
+    assert tuple(record for record, _ in seen) == solution.history
+    errors = [gp.solution.measure(solution.problem, network) for _, network in seen]
+    assert errors[-1] == solution.errors
+    assert errors[0].relative_l2["u"] > 10 * errors[-1].relative_l2["u"]
+
+
+def test_an_observer_sees_what_satisfies_hard_conditions():
+    seen: list[Any] = []
+    (condition,) = POISSON_1D.conditions
+    hard = replace(POISSON_1D, conditions=[replace(condition, enforce="hard")])
+    solution = solve(hard, rtol=1e-6, observe=lambda record, network: seen.append(network))
+    ends = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    assert seen[-1](ends).abs().max() < 1e-15
+    assert torch.equal(seen[-1](ends + 0.3), solution(ends + 0.3))
+
+
 def test_an_error_of_the_monitor_is_the_callers():
     def broken(record: Record) -> None:
         raise RuntimeError("disk full")

@@ -12,9 +12,14 @@ import pytest
 import torch
 
 from gmnm_pde.catalog import names
+from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem
-from validation import measure, peers, runner
+from gmnm_pde.verbs import evidence
+from validation import classical, measure, runner
 from validation.cases import Case, CommandCase, Suite, exponent, load_suite
+from validation.peers.results import Results
+from validation.peers.rows import Row
+from validation.published import Figure, load_published
 from validation.table import table
 from validation.worker import errors_at_ends
 
@@ -80,8 +85,9 @@ def solved(
 def test_every_case_names_an_existing_problem_and_solver(suite: Suite) -> None:
     assert {case.problem for case in suite.cases} | {"fit-data"} == set(names("problems"))
     assert {case.solver for case in suite.cases if case.solver} <= set(names("solvers"))
-    linear = {case.problem for case in suite.cases if "any-equation" not in case.groups}
-    assert set(peers.ELEMENTS) | set(peers.NOT_COMPARED) == linear | {"fit-data"}
+    compared = {"figures", "sweep"}
+    linear = {case.problem for case in suite.cases if compared & set(case.groups)}
+    assert set(classical.ELEMENTS) | set(classical.NOT_COMPARED) == linear | {"fit-data"}
 
 
 def test_every_problem_of_the_sweep_meets_every_tolerance(suite: Suite) -> None:
@@ -102,7 +108,7 @@ def test_limits_are_numbers_and_names_are_unique(suite: Suite) -> None:
 
 def test_a_figure_that_is_also_in_the_sweep_is_one_case(suite: Suite) -> None:
     (case,) = suite.select(["poisson@1e-8"]).cases
-    assert case.groups == ("figures", "sweep")
+    assert case.groups == ("figures", "sweep", "quick")
     assert (case.seconds, case.factor) == (0.25, 30.0)
 
 
@@ -183,17 +189,17 @@ def test_the_level_of_scikit_fem_that_stands_beside_a_result() -> None:
     found = {"poisson": {"triangles-4": levels, "quadrilaterals-8": "scikit-fem is not installed"}}
 
     def beside(error: float) -> dict[str, Any]:
-        return peers.beside({"problem": "poisson", "relative_l2": error}, found)
+        return classical.beside({"problem": "poisson", "relative_l2": error}, found)
 
     assert beside(1e-4)["triangles-4"] == {**levels[1], "reached": True}
     assert beside(1e-15)["triangles-4"] == {**levels[2], "reached": False}
     assert beside(1e-4)["quadrilaterals-8"] == {"note": "scikit-fem is not installed"}
     asked = {"problem": "poisson", "relative_l2": 1e-7, "rtol": 1e-4}
-    row = peers.beside(asked, found)["triangles-4"]
+    row = classical.beside(asked, found)["triangles-4"]
     assert (row["seconds"], row["seconds_for_rtol"]) == (8, 5)
-    unmet = peers.beside({**asked, "rtol": 1e-9}, found)["triangles-4"]
+    unmet = classical.beside({**asked, "rtol": 1e-9}, found)["triangles-4"]
     assert unmet["seconds_for_rtol"] is None
-    fit = peers.beside({"problem": "fit", "relative_l2": 1.0}, found)
+    fit = classical.beside({"problem": "fit", "relative_l2": 1.0}, found)
     assert "not a finite element" in fit["note"]
 
 
@@ -203,8 +209,8 @@ def test_scikit_fem_that_is_not_installed_is_a_row_that_says_so(
     def missing(task: str, **arguments: Any) -> Any:
         raise measure.MeasurementError("ModuleNotFoundError: No module named 'skfem'")
 
-    monkeypatch.setattr(peers, "run_worker", missing)
-    found = peers.ladders(["poisson-3d", "fit"], 1.0, 1, lambda text: None)
+    monkeypatch.setattr(classical, "run_worker", missing)
+    found = classical.ladders(["poisson-3d", "fit"], 1.0, 1, lambda text: None)
     assert list(found) == ["poisson-3d"]
     assert "not installed" in found["poisson-3d"]["bricks-2"]
 
@@ -234,7 +240,7 @@ def test_weak_forms_tend_to_the_exact_solutions(
     from validation.fem_problems import PROBLEMS
 
     weak, problem = PROBLEMS[name], load_problem(name).problem
-    assert set(weak.meshes) == set(peers.ELEMENTS[name])
+    assert set(weak.meshes) == set(classical.ELEMENTS[name])
     coarse, fine = (level_of(weak, problem, element, size).relative_l2 for size in sizes)
     assert fine < limit
     assert fine < 0.2 * coarse
@@ -382,3 +388,165 @@ def test_the_table_says_what_was_measured_and_what_was_missed(suite: Suite) -> N
     assert any("quadrilaterals of degree 8: scikit-fem is not installed" in line for line in lines)
     assert lines[-1] == "- convection-diffusion: error 1.0e-06 is over 1e-07"
     assert "A CPU, 1 of 2 cores, - GB" in "\n".join(lines)
+
+
+# ------------------------------------------------------------------ quick cases and seeds
+
+
+def test_the_quick_cases_are_cheap_and_of_many_kinds(suite: Suite) -> None:
+    quick = suite.select(["quick"])
+    assert 6 <= len(quick.cases) <= 12
+    assert not quick.commands
+    assert any(load_problem(case.problem).problem.time for case in quick.cases)
+    assert any(case.rtol for case in quick.cases)
+    assert all(case.relative_l2 is not None for case in quick.cases)
+    assert "validation/run.py quick" in (runner.FOLDER.parent / "Makefile").read_text()
+
+
+def test_a_quick_case_that_is_none_is_an_error(tmp_path: Path) -> None:
+    text = measure.ROOT.joinpath("validation/cases.yaml").read_text()
+    path = tmp_path / "cases.yaml"
+    path.write_text(text.replace("quick:\n", "quick:\n  - poison\n"))
+    with pytest.raises(ValueError, match="'poison' is none of the cases"):
+        load_suite(path)
+
+
+def test_quick_cases_fail_by_their_errors_and_never_by_the_clock(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def worker(task: str, **options: Any) -> dict[str, Any]:
+        asked.append(options)
+        return solved(seconds=1e5, relative_l2=error)
+
+    monkeypatch.setattr(measure, "run_worker", worker)
+    error = 1e-15
+    assert runner.main(["quick"]) == 0
+    assert {item["repeats"] for item in asked} == {1}
+    error = 0.5
+    assert runner.main(["quick"]) == 1
+    error = 1e-15
+    assert runner.main(["poisson-disk", "--no-fem"]) == 1  # here the clock counts
+    assert "is over 3 s" in capsys.readouterr().out
+
+
+def test_a_case_with_seeds_takes_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gmnm_pde as gp
+    from validation import worker
+
+    seeds: list[int] = []
+
+    def solve(problem: Any, *, seed: int = 0, **options: Any) -> Any:
+        seeds.append(seed)
+        metrics = {
+            **solved(),
+            **{key: {"u": 10.0**-seed} for key in ("relative_l2", "max_error", "estimated_error")},
+            "seconds": 1.0,
+            "inferred": {},
+            "inferred_error": {},
+        }
+        return type("Solution", (), {"metrics": lambda self: metrics})()
+
+    monkeypatch.setattr(gp, "solve", solve)
+    sizes = {"rows": 20, "columns": 10}
+    found = worker.solve("poisson", None, None, 2, sizes, seeds=3)
+    assert seeds[1:] == [0, 1, 2]
+    assert found["relative_l2"] == 1.0
+    assert found["relative_l2_runs"] == [1.0, 0.1, 0.01]
+    seeds.clear()
+    assert worker.solve("poisson", None, None, 2, sizes)["seeds"] == 1
+    assert seeds[1:] == [0, 0]
+
+
+# ------------------------------------------------------------------------ published figures
+
+
+def test_every_published_figure_can_be_compared(suite: Suite) -> None:
+    measured = {case.problem for case in suite.cases if not (case.solver or case.rtol or case.set)}
+    figures = load_published()
+    assert figures
+    for figure in figures:
+        assert figure.problem in names("problems")
+        assert figure.problem in measured, f"{figure.problem} is not measured"
+        assert figure.source
+        assert 0.0 < figure.relative_l2 < 1.0
+
+
+@pytest.mark.parametrize("figure", [f for f in load_published() if f.metric == "mse"], ids=str)
+def test_the_size_of_a_solution_is_its_root_mean_square(figure: Figure) -> None:
+    problem = load_problem(figure.problem).problem
+    points = problem.region.sample_interior(20_000, "sobol", 1)
+    assert problem.reference is not None
+    values = problem.reference.evaluate(problem, points).values
+    rms = values.square().mean().sqrt().item()
+    assert figure.solution_rms == pytest.approx(rms, rel=5e-3)
+
+
+def test_published_files_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "published.yaml"
+    row = "- {problem: poisson, by: A, network: B, source: C, read: true, metric: %s, figure: 1e-4}"
+    path.write_text(row % "mse")
+    with pytest.raises(ValueError, match="solution_rms"):
+        load_published(path)
+    path.write_text(row % "l2")
+    with pytest.raises(ValueError, match="'l2'"):
+        load_published(path)
+    path.write_text(row % "relative_l2")
+    assert load_published(path)[0].relative_l2 == 1e-4
+
+
+def test_the_table_sets_published_figures_beside_ours() -> None:
+    case = {"name": "poisson", "problem": "poisson", "groups": ["figures"], "limits": {}}
+    case |= {"passed": True, "relative_l2": 1e-15, "seconds": 0.3, "seconds_min": 0.3}
+    case |= {"seconds_max": 0.3, "missed": []}
+    loose = {**case, "name": "poisson@1e-2", "rtol": 1e-2, "relative_l2": 1e-3}
+    text = table({"issue-figures": {**TABLED, "cases": [case, loose]}})
+    (row,) = [line for line in text.splitlines() if "pykan" in line]
+    assert "1.74e-04 (MSE)" in row
+    assert "2.6e-02" in row
+    assert "1.0e-15" in row
+    assert "(as quoted)" not in row
+    assert "trust-region" not in text  # its problem was not measured here
+    burgers = {**case, "name": "burgers", "problem": "burgers"}
+    text = table({"any-equation": {**TABLED, "cases": [burgers]}})
+    assert any("SSBroyden" in line and "(as quoted)" in line for line in text.splitlines())
+
+
+# ------------------------------------------------------------------------------ the verb
+
+
+def test_the_verb_runs_the_checkouts_cases(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "poisson", "--list"]) == 0
+    assert capfd.readouterr().out.split() == ["poisson", "figures"]
+    assert main(["validate", "poison"]) == 2
+    assert "no case matches 'poison'" in capfd.readouterr().err
+    assert main(["validate", "--repeats", "0"]) == 2
+
+
+def test_the_verb_needs_a_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evidence, "__file__", str(tmp_path / "a/b/c.py"))
+    assert main(["validate"]) == 2
+    assert "Clone the project" in capsys.readouterr().err
+
+
+def test_the_peers_are_the_last_part_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    monkeypatch.setattr(runner, "TABLE", tmp_path / "TABLE.md")
+    (tmp_path / "issue-figures.json").write_text(json.dumps(TABLED))
+    runner.write_table()
+    assert "Other solvers" not in (tmp_path / "TABLE.md").read_text()
+    row = Row("poisson", "pina", "missing", 9.0, "not installed")
+    Results({"machine": TABLED["machine"], "commit": None, "threads": 1}, (row,)).write(
+        tmp_path / "peers.json"
+    )
+    runner.write_table()
+    text = (tmp_path / "TABLE.md").read_text()
+    assert text.index("## Linear problems") < text.index("## Other solvers")
+    assert "| not installed |" in text

@@ -15,10 +15,17 @@ CASES = Path(__file__).with_name("cases.yaml")
 PARTS = {
     "issue-figures": ("figures", "sweep", "commands"),
     "any-equation": ("any-equation",),
+    "real-problems": ("real-problems",),
 }
 """The files of the results, and the groups that are in each."""
 
-GROUPS = tuple(group for groups in PARTS.values() for group in groups)
+PLAIN = ("figures", "any-equation", "real-problems")
+"""The groups that are lists of cases."""
+
+QUICK = "quick"
+"""The group that is measured with every change: a few cheap cases, whose seconds fail nothing."""
+
+GROUPS = (*(group for groups in PARTS.values() for group in groups), QUICK)
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,13 @@ class Case:
         time_limit: seconds, where the solve may take longer than it may by itself.
         relative_l2: limit of the measured error; ``aim`` is only reported.
         seconds: limit of the solve on the reference machine.
+        seeds: the solve is made with 0, 1, ... of them, and the worst error counts.
         factor: how far the estimate may be from the true error, either way.
         growth: limit of the error in the last hundredth of the time over that in the first.
-        groups: "figures", "sweep" and "any-equation".
+        inferred: limit of the relative error of every constant that is inferred.
+        inside: so many of a hundred data sets, with other noise, have to give constants within two
+            standard errors.
+        groups: "figures", "sweep", "any-equation", "real-problems" and "quick".
     """
 
     problem: str
@@ -48,6 +59,9 @@ class Case:
     seconds: float | None = None
     factor: float | None = None
     growth: float | None = None
+    inferred: float | None = None
+    inside: int | None = None
+    seeds: int = 1
     groups: tuple[str, ...] = ("figures",)
 
     @property
@@ -128,14 +142,14 @@ class Suite:
 def load_suite(path: Path = CASES) -> Suite:
     """Read the cases; a figure and a row of the sweep that are the same solve become one case."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    rows = [
-        _case({**row, "groups": (group,)})
-        for group in ("figures", "any-equation")
-        for row in data[group]
-    ]
+    rows = [_case({**row, "groups": (group,)}) for group in PLAIN for row in data[group]]
     cases: dict[str, Case] = {}
     for case in (*rows, *_sweep(data["sweep"])):
         cases[case.name] = _merged(cases[case.name], case) if case.name in cases else case
+    for name in data[QUICK]:
+        if name not in cases:
+            raise ValueError(f"{path.name}: the quick case {name!r} is none of the cases.")
+        cases[name] = replace(cases[name], groups=(*cases[name].groups, QUICK))
     commands = [
         CommandCase(**{**row, "command": tuple(str(word) for word in row["command"])})
         for row in data["commands"]
@@ -156,7 +170,7 @@ def exponent(value: float) -> str:
 
 def _case(row: Mapping[str, Any]) -> Case:
     # YAML 1.1 takes 1e-8 for a text: every limit is made a number here.
-    numbers = {"rtol", "relative_l2", "aim", "seconds", "growth", "time_limit"}
+    numbers = {"rtol", "relative_l2", "aim", "seconds", "growth", "time_limit", "inferred"}
     values: dict[str, Any] = {
         key: float(value) if key in numbers else value for key, value in row.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from validation.cases import Case, CommandCase, Suite
 from validation.machine import ROOT, one_thread
 
 Result = dict[str, Any]
+
+DATA_SETS = 100
+"""With other noise, of an inverse problem."""
 
 TIME_LIMIT = 3600.0
 """Seconds after which a measurement counts as failed."""
@@ -47,8 +51,12 @@ def run_worker(task: str, **arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_case(case: Case, suite: Suite, repeats: int) -> Result:
-    """Solve a case and judge it; a solve that fails misses its limits."""
+def measure_case(case: Case, suite: Suite, repeats: int, timed: bool = True) -> Result:
+    """Solve a case and judge it; a solve that fails misses its limits.
+
+    Arguments:
+        timed: whether the limit of its seconds counts.
+    """
     about = {
         "name": case.name,
         "problem": case.problem,
@@ -62,6 +70,8 @@ def measure_case(case: Case, suite: Suite, repeats: int) -> Result:
             "seconds": case.seconds,
             "factor": case.factor,
             "growth": case.growth,
+            "inferred": case.inferred,
+            "inside": case.inside,
         },
     }
     try:
@@ -75,6 +85,8 @@ def measure_case(case: Case, suite: Suite, repeats: int) -> Result:
             changes=case.set,
             time_limit=case.time_limit,
             growth=case.growth is not None,
+            seeds=case.seeds,
+            data_sets=0 if case.inside is None else DATA_SETS,
         )
     except MeasurementError as error:
         return {**about, "passed": False, "missed": [f"failed: {error}"]}
@@ -84,7 +96,7 @@ def measure_case(case: Case, suite: Suite, repeats: int) -> Result:
         **found,
         **timing(found["seconds_runs"], calibration, suite.calibration["reference_seconds"]),
     }
-    missed = judge_case(case, result)
+    missed = judge_case(case if timed else replace(case, seconds=None), result)
     return {**result, "passed": not missed, "missed": missed}
 
 
@@ -104,8 +116,14 @@ def judge_case(case: Case, result: Mapping[str, Any]) -> list[str]:
     """The limits that a solve missed, in words."""
     missed = []
     error, estimate = result["relative_l2"], result["estimated_error"]
-    if error is None:
+    if error is None and case.inferred is None:
         return ["no error was measured"]
+    if case.inferred is not None:
+        worst = max(result["inferred_error"].values(), default=math.inf)
+        if not worst <= case.inferred:
+            missed.append(f"a constant is off by {worst:.1e}, over {case.inferred:.0e}")
+    if case.inside is not None and not result["inside"] >= case.inside:
+        missed.append(f"{result['inside']} of {DATA_SETS} data sets are within two standard errors")
     if case.relative_l2 is not None and not error <= case.relative_l2:
         missed.append(f"error {error:.1e} is over {case.relative_l2:.0e}")
     if case.rtol is not None and set(result["statuses"]) != {"converged"}:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from validation import machine, measure, peers
-from validation.cases import GROUPS, PARTS, Case, CommandCase, Suite, load_suite
+from validation import classical, machine, measure
+from validation.cases import GROUPS, PARTS, QUICK, Case, CommandCase, Suite, load_suite
+from validation.peers import results
+from validation.peers.table import peers_table
 from validation.table import table
 
 FOLDER = Path(__file__).resolve().parent
@@ -19,6 +21,8 @@ RESULTS = FOLDER / "results"
 TABLE = FOLDER / "TABLE.md"
 
 MISSED, BAD_INPUT = 1, 2
+
+REPEATS = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for item in items:
             print(f"{item.name:28} {', '.join(item.groups)}")
         return 0
-    data = run(suite, options.repeats, None if options.no_fem else options.fem_budget, _say)
+    quick = options.cases == [QUICK]
+    repeats = options.repeats or (1 if quick else REPEATS)
+    budget = None if options.no_fem or quick else options.fem_budget
+    data = run(suite, repeats, budget, _say, timed=not quick)
     if options.out:
         write(data, options.out)
     else:
@@ -48,17 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(
-    suite: Suite, repeats: int, fem_budget: float | None, say: Callable[[str], None]
+    suite: Suite,
+    repeats: int,
+    fem_budget: float | None,
+    say: Callable[[str], None],
+    timed: bool = True,
 ) -> dict[str, Any]:
     """Measure a suite.
 
     Arguments:
         fem_budget: seconds that the last mesh of scikit-fem may take; None leaves it out.
         say: called with a line of progress.
+        timed: whether limits of seconds count; they are measured anyway.
     """
     cases = []
     for case in suite.cases:
-        result = measure.measure_case(case, suite, repeats)
+        result = measure.measure_case(case, suite, repeats, timed)
         say(line(result))
         cases.append(result)
     commands = []
@@ -67,11 +79,11 @@ def run(
         say(line(result))
         commands.append(result)
     if fem_budget is not None:
-        compared = [result for result in cases if "any-equation" not in result["groups"]]
+        compared = [case for case in cases if {"figures", "sweep"} & set(case["groups"])]
         names = (result["problem"] for result in compared)
-        found = peers.ladders(names, fem_budget, repeats, say)
+        found = classical.ladders(names, fem_budget, repeats, say)
         for result in compared:
-            result["scikit_fem"] = peers.beside(result, found)
+            result["scikit_fem"] = classical.beside(result, found)
     about = {
         "machine": machine.describe(),
         "commit": machine.commit(),
@@ -79,7 +91,8 @@ def run(
         "fem_budget_seconds": fem_budget,
         "reference_seconds": suite.calibration["reference_seconds"],
     }
-    return gathered(about, cases, measure.judge_sweeps(cases, suite.noise), commands)
+    checks = measure.judge_sweeps(cases, suite.noise) if timed else []
+    return gathered(about, cases, checks, commands)
 
 
 def gathered(
@@ -146,7 +159,10 @@ def write_table() -> None:
     }
     if not known:
         raise OSError(f"no results in {RESULTS}; measure first.")
-    TABLE.write_text(table(known), encoding="utf-8")
+    parts = [table(known)]
+    if (path := RESULTS / "peers.json").exists():
+        parts.append(peers_table(results.load(path)))
+    TABLE.write_text("\n".join(parts), encoding="utf-8")
 
 
 def line(result: dict[str, Any]) -> str:
@@ -183,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         help=f"names, patterns (poisson*) or groups ({', '.join(GROUPS)}); all if left out",
     )
-    parser.add_argument("--repeats", type=_positive, default=3, help="solves of each case (3)")
+    parser.add_argument("--repeats", type=_positive, help="solves of each case (3; quick 1)")
     parser.add_argument(
         "--out",
         type=Path,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from validation.cases import exponent
+from validation.cases import PLAIN, exponent
+from validation.published import load_published, ours
 
 MISSING = "-"
 
@@ -17,7 +18,14 @@ Written by `python validation/run.py` from `results/`; what the columns mean is 
 TITLES = {
     "issue-figures": "Linear problems and whole commands",
     "any-equation": "Nonlinear equations, systems and time",
+    "real-problems": "Measurements, real geometry, many dimensions",
 }
+
+PUBLISHED_WORDS = """\
+From `published.yaml`: errors for the same problem, on other hardware and often in another
+precision, so times are shown and not compared. A mean square error (MSE) became a relative one by
+the size of the solution. "As quoted" is a figure that was not found at its source.
+"""
 
 PEERS = {
     "triangles-4": "scikit-fem, triangles of degree 4",
@@ -28,7 +36,38 @@ PEERS = {
 
 def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
     """The whole document, of the results by the names of their files."""
-    return "\n".join([HEAD, *(_part(name, data) for name, data in parts.items())])
+    cases = [case for data in parts.values() for case in data["cases"]]
+    sections = [_part(name, data) for name, data in parts.items()]
+    return "\n".join([HEAD, *sections, *_published(cases)])
+
+
+def _published(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What others published for problems that were measured, beside ours."""
+    measured, rows = ours(cases), []
+    for found in load_published():
+        if found.problem not in measured:
+            continue
+        case = measured[found.problem]
+        error = case.get("relative_l2")
+        given = figure(found.figure, ".2e") + (" (MSE)" if found.metric == "mse" else "")
+        rows.append(
+            [
+                found.problem,
+                f"{found.by}: {found.network}",
+                given,
+                figure(found.relative_l2, ".1e"),
+                duration(found.seconds),
+                figure(error),
+                duration(case.get("seconds")),
+                MISSING if error is None else f"{found.relative_l2 / error:.1g}",
+                found.source + ("" if found.read else " (as quoted)"),
+            ]
+        )
+    head = ["problem", "published", "as given", "relative L2", "their seconds"]
+    head += ["ours, relative L2", "seconds", "theirs over ours", "source"]
+    if not rows:
+        return []
+    return ["## Published by others\n\n" + PUBLISHED_WORDS + "\n" + grid(head, rows)]
 
 
 def _part(name: str, data: Mapping[str, Any]) -> str:
@@ -38,12 +77,14 @@ def _part(name: str, data: Mapping[str, Any]) -> str:
         return [case for case in cases if group in case["groups"]]
 
     parts = [f"## {TITLES.get(name, name)}\n\nFrom `results/{name}.json`. {_machine(data)}\n"]
-    if figures := [*of("figures"), *of("any-equation")]:
+    if figures := [case for group in PLAIN for case in of(group)]:
         parts.append("### Figures\n\n" + _solves(figures))
     if sweep := of("sweep"):
         parts.append("### A tolerance asked for\n\n" + _solves(sweep))
     if data["checks"]:
         parts.append("### A looser tolerance is cheaper\n\n" + _checks(data["checks"]))
+    if found := [case for case in cases if case.get("inferred")]:
+        parts.append("### What was inferred\n\n" + _inferred(found))
     if longer := [case for case in cases if "errors_at_ends" in case]:
         parts.append("### Errors at the beginning and at the end\n\n" + _growth(longer))
     if data["commands"]:
@@ -52,6 +93,23 @@ def _part(name: str, data: Mapping[str, Any]) -> str:
         parts.append("### scikit-fem at the same error\n\n" + _peers(cases))
     parts.append("### Missed\n\n" + _missed(data))
     return "\n".join(parts)
+
+
+def _inferred(cases: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            case["name"],
+            name,
+            f"{value:.6g}",
+            figure(case["inferred_error"].get(name)),
+            figure(case["limits"]["inferred"]),
+            MISSING if "inside" not in case else f"{case['inside']} of 100",
+        ]
+        for case in cases
+        for name, value in case["inferred"].items()
+    ]
+    head = ["case", "constant", "value", "relative error", "limit", "within two standard errors"]
+    return grid(head, rows)
 
 
 def figure(value: float | None, style: str = ".1e") -> str:
@@ -114,7 +172,7 @@ def _solves(cases: Sequence[Mapping[str, Any]]) -> str:
                 duration(peer.get("seconds")),
             ]
         )
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _main_peer(case: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,7 +213,7 @@ def _peers(cases: Sequence[Mapping[str, Any]]) -> str:
                     duration(row.get("seconds_for_rtol")),
                 ]
             )
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _growth(cases: Sequence[Mapping[str, Any]]) -> str:
@@ -165,7 +223,7 @@ def _growth(cases: Sequence[Mapping[str, Any]]) -> str:
         limit = figure(case["limits"]["growth"], "g")
         rows.append([case["name"], figure(first), figure(last), figure(last / first, ".2g"), limit])
     head = ["case", "first hundredth of the time", "last", "ratio", "limit"]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
@@ -178,7 +236,7 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> str:
         ]
         for check in checks
     ]
-    return _grid(["problem", "tolerances", "seconds, scaled", "passed"], rows)
+    return grid(["problem", "tolerances", "seconds, scaled", "passed"], rows)
 
 
 def _commands(commands: Sequence[Mapping[str, Any]]) -> str:
@@ -195,7 +253,7 @@ def _commands(commands: Sequence[Mapping[str, Any]]) -> str:
         for item in commands
     ]
     head = ["command", "seconds (range)", "scaled", "limit", "peak GB", "limit", "passed"]
-    return _grid(head, rows)
+    return grid(head, rows)
 
 
 def _missed(data: Mapping[str, Any]) -> str:
@@ -220,6 +278,7 @@ def _range(item: Mapping[str, Any]) -> str:
     return f"{duration(item['seconds'])} ({ends})"
 
 
-def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,12 +43,16 @@ def solve(
     changes: Sequence[str] = (),
     time_limit: float | None = None,
     growth: bool = False,
+    seeds: int = 1,
+    data_sets: int = 0,
 ) -> dict[str, Any]:
-    """Solve a problem of the catalogue ``repeats`` times, after the calibration and a warm-up.
+    """Solve a problem of the catalogue ``repeats`` times, or with each of several seeds, after the
+    calibration and a warm-up.
 
     Arguments:
         changes: of the problem, as ``--set`` takes them.
         growth: whether errors in the first and the last hundredth of the time are compared.
+        data_sets: how many other data sets, of the reference with noise, are made and solved.
 
     The warm-up is another, small solve: it loads what torch and scipy load on first use and
     cannot leave anything behind that helps the case.
@@ -64,7 +68,8 @@ def solve(
     file = load_problem(problem, changes)
     recipe = file.recipe() if solver is None else solver
     options: dict[str, Any] = {"rtol": rtol, "time_limit": time_limit, "device": "cpu"}
-    solutions = [gp.solve(file.problem, solver=recipe, **options) for _ in range(repeats)]
+    chosen = range(seeds) if seeds > 1 else [0] * repeats
+    solutions = [gp.solve(file.problem, solver=recipe, seed=seed, **options) for seed in chosen]
     runs = [solution.metrics() for solution in solutions]
     keys = ("relative_l2", "max_error", "estimated_error")
     return {
@@ -72,11 +77,41 @@ def solve(
         # The worst of the unknowns and of the repeats.
         **{key: _worst([value for run in runs for value in run[key].values()]) for key in keys},
         "seconds_runs": [run["seconds"] for run in runs],
+        "relative_l2_runs": [_worst(list(run["relative_l2"].values())) for run in runs],
+        "seeds": seeds,
         **{key: runs[-1][key] for key in ("status", "reason", "units", "parameters", "points")},
         "statuses": [run["status"] for run in runs],
         "dtype": runs[-1]["dtype"],
+        "inferred": runs[-1]["inferred"],
+        "inferred_error": _worst_of([run["inferred_error"] for run in runs]),
         **({"errors_at_ends": errors_at_ends(file.problem, solutions[-1])} if growth else {}),
+        **({"inside": inside(file.problem, data_sets)} if data_sets else {}),
     }
+
+
+def inside(problem: Problem, data_sets: int) -> int:
+    """How many data sets, the exact solution at the same places with noise of one percent of its
+    largest value, give all constants within two standard errors."""
+    import torch
+
+    import gmnm_pde as gp
+
+    assert problem.data is not None
+    assert problem.reference is not None
+    points = problem.data.points
+    exact = problem.reference.evaluate(problem, points).values
+    truth, count = problem.reference.constants(problem), 0
+    for seed in range(data_sets):
+        generator = torch.Generator().manual_seed(seed)
+        normal = torch.randn(exact.shape, generator=generator, dtype=exact.dtype)
+        noise = 0.01 * exact.abs().max() * normal
+        solution = gp.solve(replace(problem, data=gp.Data(points, exact + noise)), device="cpu")
+        errors = solution.findings.errors
+        count += all(
+            abs(value - truth[name]) <= 2 * errors[name]
+            for name, value in solution.inferred.items()
+        )
+    return count
 
 
 def errors_at_ends(problem: Problem, solution: Solution) -> list[float]:
@@ -98,6 +133,11 @@ def fem(problem: str, element: str, budget: float, repeats: int) -> list[dict[st
     from validation.fem import ladder
 
     return [asdict(level) for level in ladder(problem, element, budget, repeats)]
+
+
+def _worst_of(runs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The largest of each name."""
+    return {name: _worst([run[name] for run in runs]) for name in runs[0]}
 
 
 def _worst(values: list[float | None]) -> float | None:

@@ -89,6 +89,7 @@ def _remarks(
     forms: list[LinearForm],
 ) -> list[str]:
     notes = [note for equation in equations_of(problem) for note in equation.notes]
+    notes += problem.region.notes
     if free and len(problem.unknowns) == 1:
         notes.append(
             "Equations and conditions leave a constant free (a pure Neumann problem): "

@@ -94,12 +94,14 @@ def is_initial(condition: object) -> bool:
 
 
 def on_side(domain: Domain, name: str, points: Tensor, normals: Tensor) -> Tensor:
-    """Which boundary points lie on a flat side of the bounding box, (n,) bool.
+    """Which boundary points lie on a flat side of the bounding box or a named part, (n,) bool.
 
     The boundary of a domain in time is that of all times: the ends have names of their own.
     """
     ends = (INITIAL, FINAL)
     lateral = (normals.norm(dim=1) > 0.5) & ~_facing_time(domain, normals)
+    if name in domain.named:
+        return domain.on_side(points, name) & lateral
     if name in ends and name in domain.sides:
         sign = -1.0 if name == INITIAL else 1.0
         return sign * normals[:, -1] > 1.0 - _FLAT

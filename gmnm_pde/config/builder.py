@@ -43,7 +43,9 @@ class Builder:
         """The problem. Raises InputError with file, line, key and the mend."""
         model = self._model
         self._names = Names(self._source, model)
-        self._reader = DomainReader(self._source, self._names.space, self._names.parameters)
+        self._reader = DomainReader(
+            self._source, self._names.space, self._names.parameters, self._folder
+        )
         infer = inferred_from(model.infer, self._names, self._reader)
         self._check_inferred()
         domain, time = self._domain(), self._time()
@@ -52,7 +54,7 @@ class Builder:
             path = ("definitions", name)
             check_finite(self._names, f"the definition {name!r}", node, region, path)
         equations = [self._equation(i, text) for i, text in enumerate(model.equations)]
-        conditions = ConditionReader(self._names, self._reader)
+        conditions = ConditionReader(self._names, self._reader, region.sides)
         if not equations and model.data is None:
             raise self._source.place(()).error(
                 "the problem has neither an equation nor data.", "Add `equations:` or `data:`."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from torch import Tensor
 
@@ -20,9 +20,11 @@ class ConditionReader:
     Arguments:
         names: what the names in them mean.
         reader: of numbers.
+        sides: names that the boundary has parts of.
     """
 
-    def __init__(self, names: Names, reader: DomainReader) -> None:
+    def __init__(self, names: Names, reader: DomainReader, sides: Collection[str]) -> None:
+        self._sides = sides
         self._names = names
         self._reader = reader
 
@@ -69,8 +71,10 @@ class ConditionReader:
     ) -> str | tuple[str, ...] | tuple[float, ...]:
         if isinstance(at, str):
             return at
-        if all(isinstance(name, str) and name.isalpha() and name != "pi" for name in at):
-            return tuple(str(name) for name in at)
+        words = [name for name in at if isinstance(name, str)]
+        plain = all(name.isalpha() and name != "pi" for name in words)
+        if len(words) == len(at) and (plain or any(name in self._sides for name in words)):
+            return tuple(words)
         point = self._reader.numbers(at, path)
         space, coordinates = self._names.space, self._names.coordinates
         # In time a place alone is meant at all times.

@@ -25,22 +25,7 @@ def read_data(path: Path, coordinates: Sequence[str], unknowns: Sequence[str]) -
         InputError: no such file, a column that is missing, unknown or twice there, no row, a row
             without a measurement, or a value that is not a finite number, with its line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.reader(stream)
-            header = [name.strip() for name in next(rows, [])]
-            _check_header(header, coordinates, unknowns, path)
-            table = _numbers(rows, header, coordinates, path)
-    except OSError as error:
-        raise InputError(
-            f"the data file cannot be read: {error.strerror or error}.",
-            mend="The path is relative to the problem file.",
-            file=path,
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"the data file is not CSV text: {error}.", mend="Save it as UTF-8 CSV.", file=path
-        ) from None
+    header, table = _read(path, coordinates, unknowns)
     if not table:
         raise InputError(
             "the data file holds no rows.",
@@ -57,6 +42,39 @@ def read_data(path: Path, coordinates: Sequence[str], unknowns: Sequence[str]) -
     )
 
 
+def read_outline(path: Path, coordinates: Sequence[str]) -> tuple[tuple[float, float], ...]:
+    """The vertices of a polygon: the rows of a CSV file whose columns are the two coordinates.
+
+    Raises:
+        InputError: as for :func:`read_data`.
+    """
+    header, table = _read(path, coordinates[:2], ())
+    order = [header.index(name) for name in coordinates[:2]]
+    return tuple((row[order[0]], row[order[1]]) for row in table)
+
+
+def _read(
+    path: Path, coordinates: Sequence[str], unknowns: Sequence[str]
+) -> tuple[list[str], list[list[float]]]:
+    """The names of the columns and the rows."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = csv.reader(stream)
+            header = [name.strip() for name in next(rows, [])]
+            _check_header(header, coordinates, unknowns, path)
+            return header, _numbers(rows, header, coordinates, path)
+    except OSError as error:
+        raise InputError(
+            f"the data file cannot be read: {error.strerror or error}.",
+            mend="The path is relative to the problem file.",
+            file=path,
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"the data file is not CSV text: {error}.", mend="Save it as UTF-8 CSV.", file=path
+        ) from None
+
+
 def _check_header(
     header: list[str], coordinates: Sequence[str], unknowns: Sequence[str], path: Path
 ) -> None:
@@ -67,7 +85,7 @@ def _check_header(
                 f"the column {name!r} is there twice.", mend="Rename one.", file=path, line=1
             )
     missing = [name for name in coordinates if name not in header]
-    if not missing and not set(header) & set(unknowns):
+    if unknowns and not missing and not set(header) & set(unknowns):
         missing = list(unknowns)
     if missing:
         found = ", ".join(header) if any(header) else "none"
@@ -107,23 +125,17 @@ def _numbers(
             else _number(cell, name, path, line)
             for name, cell in zip(header, row, strict=True)
         ]
-        if _unmeasured(header, coordinates, values):
+        measured = [name for name in header if name not in coordinates]
+        if measured and all(math.isnan(values[header.index(name)]) for name in measured):
             raise InputError(
-                "nothing was measured in this row.",
+                f"nothing was measured in this row: column {' and '.join(map(repr, measured))} "
+                "is empty.",
                 mend="Give a value, or remove the row.",
                 file=path,
                 line=line,
             )
         table.append(values)
     return table
-
-
-def _unmeasured(header: list[str], coordinates: Sequence[str], values: list[float]) -> bool:
-    return all(
-        math.isnan(value)
-        for name, value in zip(header, values, strict=True)
-        if name not in coordinates
-    )
 
 
 def _number(cell: str, column: str, path: Path, line: int) -> float:

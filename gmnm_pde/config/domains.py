@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gmnm_pde.config import schema
+from gmnm_pde.config.data import read_outline
 from gmnm_pde.config.source import KeyPath, Source
 from gmnm_pde.errors import InputError, suggest
 from gmnm_pde.expressions import constant
@@ -18,9 +20,12 @@ from gmnm_pde.geometry import (
     Ellipse,
     Intersection,
     Interval,
+    Mesh,
     Polygon,
     Rectangle,
+    Surface,
     Union,
+    buffered,
 )
 
 Result = TypeVar("Result")
@@ -39,11 +44,17 @@ class DomainReader:
         source: says where values stand.
         coordinates: of space, in order.
         parameters: by name.
+        folder: what paths of files are relative to.
     """
 
     def __init__(
-        self, source: Source, coordinates: Sequence[str], parameters: Mapping[str, float]
+        self,
+        source: Source,
+        coordinates: Sequence[str],
+        parameters: Mapping[str, float],
+        folder: Path,
     ) -> None:
+        self._folder = folder
         self._source = source
         self._coordinates = tuple(coordinates)
         self._parameters = parameters
@@ -79,13 +90,22 @@ class DomainReader:
                     self._pair("an ellipse", middle, (*path, "center")),
                     self._pair("an ellipse", axes, (*path, "semiaxes")),
                 )
-            case [list(), *_] if kind == "polygon":
-                vertices = [self.numbers(item, (*path, i)) for i, item in enumerate(given)]
-                for index, vertex in enumerate(vertices):
-                    self._pair("a vertex", vertex, (*path, index))
-                return Polygon(vertices)  # type: ignore[arg-type]
-            case [] if kind == "polygon":
-                return Polygon(())
+            case str():
+                shape = Mesh if kind == "mesh" else Surface
+                return self._from_file(given, path, shape)
+            case schema.Outline(file=name):
+                columns = self._coordinates
+                return self._from_file(
+                    name, (*path, "file"), lambda file: Polygon(read_outline(file, columns))
+                )
+            case schema.Rings(outer=outer, holes=holes):
+                rings = [self._vertices(hole, (*path, "holes", i)) for i, hole in enumerate(holes)]
+                return Polygon(self._vertices(outer, (*path, "outer")), tuple(rings))
+            case schema.Buffer(curve=curve, distance=distance):
+                points = self._vertices(curve, (*path, "curve"))
+                return buffered(points, self.number(distance, (*path, "distance")))
+            case list() if kind == "polygon":
+                return Polygon(self._vertices(given, path))
             case list():
                 return Interval(*self.numbers(given, path))
         raise TypeError(f"{kind} holds a {type(given).__name__}")
@@ -113,6 +133,28 @@ class DomainReader:
             )
         ends = [self.numbers(given[name], (*path, name)) for name in self._coordinates]
         return [(low, high) for low, high in ends]
+
+    def _from_file(self, name: str, path: KeyPath, read: Callable[[Path], Domain]) -> Domain:
+        """A domain from a file beside the problem file; its errors stand at the file's name."""
+        place, file = self._source.place(path), self._folder / name
+        if not file.is_file():
+            raise place.error(
+                f"there is no file {name!r} beside the problem file.",
+                "The path is relative to the problem file.",
+            )
+        try:
+            return read(file)
+        except InputError as error:
+            where = name if error.line is None else f"{name}:{error.line}"
+            raise place.error(f"{where}: {error.message}", error.mend) from None
+
+    def _vertices(
+        self, given: Sequence[Sequence[object]], path: KeyPath
+    ) -> tuple[tuple[float, float], ...]:
+        return tuple(
+            self._pair("a vertex", self.numbers(item, (*path, i)), (*path, i))
+            for i, item in enumerate(given)
+        )
 
     def _pair(self, what: str, numbers: Sequence[float], path: KeyPath) -> tuple[float, float]:
         if len(numbers) != 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -14,6 +13,7 @@ import yaml
 from gmnm_pde.catalog import SUFFIXES, find
 from gmnm_pde.config import schema
 from gmnm_pde.config.builder import Builder
+from gmnm_pde.config.files import files_named, renamed
 from gmnm_pde.config.overrides import override
 from gmnm_pde.config.python_file import CODE, run_problem, running
 from gmnm_pde.config.recipe_file import (
@@ -58,19 +58,20 @@ class ProblemFile:
         return self.path.suffix == CODE
 
     @property
+    def files(self) -> dict[KeyPath, Path]:
+        """The files that it reads, by the place of their names."""
+        named = files_named(self.source)
+        return {place: self.path.parent / name for place, name in named.items()}
+
+    @property
     def data_file(self) -> Path | None:
         """The file of measurements."""
-        return self._beside("data")
+        return self.files.get(("data", "file"))
 
     @property
     def reference_file(self) -> Path | None:
         """The file that the solution is compared with."""
-        return self._beside("reference")
-
-    def _beside(self, key: str) -> Path | None:
-        section = self.source.get(key)
-        name = None if section is None else section.get("file")
-        return None if name is None else self.path.parent / name
+        return self.files.get(("reference", "file"))
 
     def running(self) -> AbstractContextManager[None]:
         """Around whatever calls the problem's functions: what Python code of the file raises
@@ -152,21 +153,14 @@ def _from_code(path: Path, overrides: Sequence[str]) -> ProblemFile:
     return ProblemFile(problem, source.data, path, source.data["solver"], source)
 
 
-def problem_text(
-    file: ProblemFile, data_name: str | None = None, reference_name: str | None = None
-) -> str:
+def problem_text(file: ProblemFile, names: Mapping[KeyPath, str] | None = None) -> str:
     """The resolved problem as YAML that :func:`load_problem` reads again.
 
     Arguments:
         file: the problem, which is not code.
-        data_name, reference_name: where the measurements and the values to compare with will lie,
-            relative to the new file.
+        names: where the files that it reads will lie, relative to the new file.
     """
-    values = copy.deepcopy(dict(file.source))
-    for key, name in (("data", data_name), ("reference", reference_name)):
-        if name is not None and "file" in (values.get(key) or {}):
-            values[key]["file"] = name
-    return dump(values)
+    return dump(renamed(file.source, names or {}))
 
 
 def dump(values: Mapping[str, Any]) -> str:

@@ -46,6 +46,11 @@ class ReferenceReader:
 
             options = model.spectral.model_dump(exclude_none=True)
             return located(source, (*_PATH, "spectral"), lambda: Spectral(**options))
+        if model.finite_element is not None:
+            from gmnm_pde.references import FiniteElement
+
+            options = model.finite_element.model_dump(exclude_none=True)
+            return located(source, (*_PATH, "finite_element"), lambda: FiniteElement(**options))
         assert model.finite_difference is not None  # the schema asks for one of them
         options = model.finite_difference.model_dump(exclude_none=True)
         return located(source, (*_PATH, "finite_difference"), lambda: FiniteDifference(**options))

@@ -9,8 +9,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     model_validator,
 )
 
@@ -116,6 +118,44 @@ class Ellipse(Strict):
     semiaxes: Point
 
 
+Points = Annotated[list[Point], Field(max_length=1000)]
+
+
+class Rings(Strict):
+    """``{outer: [[0, 0], ...], holes: [[[1, 1], ...], ...]}``."""
+
+    outer: Points
+    holes: Annotated[list[Points], Field(max_length=1000)] = []
+
+
+class Outline(Strict):
+    """``{file: outline.csv}``, one vertex a row."""
+
+    file: Text
+
+
+def _polygon_form(value: Any) -> str:
+    """The tag of what a polygon is given by; tags do not show in messages."""
+    if isinstance(value, Outline) or (isinstance(value, dict) and "file" in value):
+        return "[file]"
+    return "[rings]" if isinstance(value, dict | Rings) else "[list]"
+
+
+PolygonForm = Annotated[
+    Annotated[Points, Tag("[list]")]
+    | Annotated[Rings, Tag("[rings]")]
+    | Annotated[Outline, Tag("[file]")],
+    Discriminator(_polygon_form),
+]
+
+
+class Buffer(Strict):
+    """All points near a curve, ``{curve: [[0, 0], [1, 1]], distance: 0.1}``."""
+
+    curve: Points
+    distance: Number
+
+
 class Domain(Strict):
     """One shape, given by its only key."""
 
@@ -125,7 +165,10 @@ class Domain(Strict):
     disk: Disk | None = None
     ball: Disk | None = None
     ellipse: Ellipse | None = None
-    polygon: Annotated[list[Point], Field(max_length=1000)] | None = None
+    polygon: PolygonForm | None = None
+    buffer: Buffer | None = None
+    mesh: Text | None = None
+    surface: Text | None = None
     union: Annotated[list[Domain], Field(min_length=2, max_length=50)] | None = None
     intersection: Annotated[list[Domain], Field(min_length=2, max_length=50)] | None = None
     difference: Annotated[list[Domain], Field(min_length=2, max_length=50)] | None = None
@@ -248,12 +291,20 @@ class Spectral(Strict):
     points: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
+class FiniteElement(Strict):
+    """A finite-element reference of a ``degree`` on a mesh that is refined so many times."""
+
+    degree: int | None = None
+    refine: int | None = None
+
+
 class Reference(Strict):
     """What the solution is compared with."""
 
     exact: dict[str, Expression] | None = None
     finite_difference: FiniteDifference | None = None
     spectral: Spectral | None = None
+    finite_element: FiniteElement | None = None
     file: Text | None = None
     own_error: Annotated[Any, BeforeValidator(sizes)] = None
 
@@ -264,8 +315,8 @@ class Reference(Strict):
         if len(given) != 1:
             raise ValueError(
                 "expected one reference, `exact: {u: ...}`, `finite_difference: {points: 201}`, "
-                "`spectral: {points: 64}` or `file: reference.csv`"
-                + (f", not {' and '.join(given)}." if given else ".")
+                "`spectral: {points: 64}`, `finite_element: {degree: 4, refine: 5}` or "
+                "`file: reference.csv`" + (f", not {' and '.join(given)}." if given else ".")
             )
         if "own_error" in self.model_fields_set and given != ["file"]:
             raise ValueError("`own_error` belongs to `file`; other references find out their own.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
@@ -12,13 +13,6 @@ from gmnm_pde.config.source import KeyPath, Place, Source
 from gmnm_pde.errors import InputError, suggest
 
 Model = TypeVar("Model", bound=BaseModel)
-
-LATER: Mapping[tuple[str, str], str] = {
-    ("domain", "mesh"): "meshes are",
-    ("domain", "surface"): "surfaces are",
-    ("reference", "finite_element"): "the finite-element reference is",
-}
-"""Keys of the format that a later version reads, by the section they stand in."""
 
 _TYPES = {
     "string_type": "a text",
@@ -37,6 +31,7 @@ _TYPES = {
 _LIMITS = {"greater_than": ("gt", "greater than"), "greater_than_equal": ("ge", "at least")}
 _LIMITS |= {"less_than": ("lt", "less than"), "less_than_equal": ("le", "at most")}
 _LIMITS |= {"multiple_of": ("multiple_of", "a multiple of")}
+_TAG = re.compile(r"([a-z-]+)?\[.*\]")
 
 
 def validate(
@@ -74,7 +69,7 @@ def validate(
 def _translate(
     finding: Mapping[str, Any], model: type[BaseModel], source: Source, prefix: KeyPath
 ) -> InputError:
-    location: KeyPath = tuple(part for part in finding["loc"] if part != "[key]")
+    location: KeyPath = tuple(part for part in finding["loc"] if not _is_tag(part))
     place = source.place((*prefix, *location))
     kind, value, context = finding["type"], finding["input"], finding.get("ctx", {})
     if kind == "extra_forbidden":
@@ -105,12 +100,13 @@ def _translate(
     return place.error(f"{finding['msg'][0].lower()}{finding['msg'][1:]}, not {shown(value)}.")
 
 
+def _is_tag(part: str | int) -> bool:
+    """Whether a part of a location is no key of the file, but says how a value was taken."""
+    return isinstance(part, str) and _TAG.fullmatch(part) is not None
+
+
 def _unknown_key(location: KeyPath, place: Place, model: type[BaseModel]) -> InputError:
     key = str(location[-1])
-    section = str(location[0]) if len(location) > 1 else ""
-    if (section, key) in LATER:
-        message = f"{LATER[section, key]} not available yet: this version does not read `{key}`."
-        return place.error(message, f"Remove `{key}`.")
     known = _model_at(model, location[:-1]).model_fields
     return place.error(f"unknown key `{key[:80]}`.", suggest(key, known))
 

@@ -9,33 +9,32 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.evolution.modes import Modes
+from gmnm_pde.evolution.fit import AHEAD, Sizes, fewer
+from gmnm_pde.evolution.ground import Ground, Plan, Segment, TooManyUnits, ground_for
 from gmnm_pde.evolution.monitor import (
     FEWEST_CELLS,
     Scales,
     merged,
-    scales,
     shortfall,
     spacing_for,
     speeds,
     widened,
 )
 from gmnm_pde.evolution.radau import tableau
-from gmnm_pde.evolution.spacing import Spacing, even, lattice
-from gmnm_pde.evolution.stepping import Step, Stepper, next_length
-from gmnm_pde.evolution.system import RATES, Shape, System
-from gmnm_pde.networks import GMNM, PlacedSpec
+from gmnm_pde.evolution.spacing import Spacing, even
+from gmnm_pde.evolution.stepping import Step, next_length
+from gmnm_pde.evolution.system import Shape
+from gmnm_pde.networks import PlacedSpec
 from gmnm_pde.problem import Problem
 
-AHEAD = 0.8
-"""Units are placed closer than needed by this, so that they fit for a while."""
+__all__ = ["Journey", "March", "Plan", "Segment", "TooManyUnits"]
 
 WIDER = 1.15
 """A spacing wider than needed by this asks for new units."""
@@ -43,11 +42,11 @@ WIDER = 1.15
 MUCH_WIDER = 1.4
 """One wider by this means that the step was wrong."""
 
-FEWER = 0.6
-"""New units also where so much fewer would do along every coordinate."""
-
 OUTRUN = 2.5
 """One wider by this says nothing about the units that are needed."""
+
+MORE = 10.0
+"""Units at first are never so many times as many as those before: what these miss looks steep."""
 
 UNSEEN = 10.0
 """An initial state that misses more than this many tolerances is looked at more closely."""
@@ -57,59 +56,8 @@ HORIZON = 1 / 20
 
 REACH = 6.0
 
-CONDITION_CUT = 1e-4
-CONDITION_CUT_LINE = 1e-9
-"""Combinations of modes that are smaller than this on the boundary are not held there: their part
-in the solution is as small again, and a lower cut amplifies rounding. The boundary of a line is two
-points, with few rows, all of which count: without the last of its derivatives a periodic condition
-of a fourth-order equation lost six digits."""
-
 SHORTEST = 1e-12
 """A step that is shorter, relative to all time, means that the solution cannot go on."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How finely a march goes.
-
-    Arguments:
-        tolerance: of a step, relative.
-        density: units for each length over which the solution changes.
-        margin: units beyond the boundary.
-        ratio: width of a unit over the spacing.
-        cut: of the modes.
-        max_units: that are allowed.
-        deadline: ``time.perf_counter()`` after which no step is begun.
-    """
-
-    tolerance: float
-    density: float
-    margin: float
-    ratio: float
-    cut: float
-    max_units: int
-    deadline: float
-
-    @property
-    def stages(self) -> int:
-        """More for small tolerances, whose steps would be many."""
-        return next(s for s, least in ((3, 1e-3), (5, 1e-7), (7, 0.0)) if self.tolerance >= least)
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Units, and their output weights in time.
-
-    Arguments:
-        network: the units.
-        times: ends of the steps, (steps + 1,).
-        values: of every unknown's weights at the start and the nodes of each step,
-            (steps, s + 1, features, unknowns).
-    """
-
-    network: GMNM
-    times: Tensor
-    values: Tensor
 
 
 @dataclass(frozen=True)
@@ -135,36 +83,6 @@ class Journey:
     points: int
 
 
-class TooManyUnits(Exception):
-    """The state needs more units than are allowed."""
-
-    def __init__(self, needed: int) -> None:
-        super().__init__(f"{needed} units are needed")
-        self.needed = needed
-
-
-@dataclass
-class Ground:
-    """Units of the present segment and what stands on them."""
-
-    spacings: list[Spacing]
-    modes: Modes
-    system: System
-    stepper: Stepper
-    network: GMNM
-    times: list[float] = field(default_factory=list)
-    values: list[Tensor] = field(default_factory=list)
-
-    def segment(self) -> Segment | None:
-        """The steps so far."""
-        if not self.values:
-            return None
-        weights = self.modes.weights_of_modes
-        stacked = torch.stack(self.values)
-        values = torch.einsum("fk,nsjk->nsfj", weights, stacked)
-        return Segment(self.network, torch.tensor(self.times, dtype=torch.float64), values)
-
-
 class March:
     """One march through time.
 
@@ -184,9 +102,7 @@ class March:
         self.problem, self.shape, self.spec, self.plan = problem, shape, spec, plan
         self.domain = problem.domain
         self.start, self.end = problem.time
-        self.sizes = torch.ones(len(problem.unknowns), dtype=torch.float64)
-        self.norms = torch.ones(len(problem.unknowns), dtype=torch.float64)
-        self.rates = torch.full_like(self.norms, 1e-12)
+        self.sizes = Sizes(problem, shape)
         self.first = first
         self.sharp = False
         self.units = self.points = 0
@@ -209,6 +125,11 @@ class March:
                 break
             h = self._fitted(t, h)
             step = ground.stepper.step(t, state, h, before)
+            # From data that do not agree with the conditions no step is accurate; the error of a
+            # short one stays in it, as the method damps what is stiff.
+            rough = t == self.start and h <= plan.tolerance**2 * (self.end - self.start)
+            if rough and step is not None and isfinite(step.error):
+                step = replace(step, error=min(step.error, plan.tolerance))
             if step is None or not isfinite(step.error) or step.error > plan.tolerance:
                 h = (
                     0.25 * h
@@ -218,8 +139,12 @@ class March:
                 before = None if step is None else before
                 rejected += 1
                 continue
-            self._measure(ground, step.end)
-            fit = self._fit(ground, step.end)
+            # What a state was before its first step may be zero, or what a bad step made of it.
+            measure = self.sizes.begin if t == self.start else self.sizes.measure
+            measure(ground.modes, step.end)
+            fit = self.sizes.fit(
+                ground.modes, ground.spacings, step.end, plan.density, len(ground.values)
+            )
             if fit.wider > MUCH_WIDER and again < 6:
                 # The step outran its units: again from its start, with units for its end as well.
                 again, rejected = again + 1, rejected + 1
@@ -274,7 +199,7 @@ class March:
         state = ground.system.initial(self.start)
         missed, sharpened = np.inf, self.sharp
         for _ in range(16):
-            self._measure(ground, state)
+            self.sizes.begin(ground.modes, state)
             needed = self._scales(ground, state, smooth_first=False)
             if shortfall(ground.spacings, self._spacings(needed, self.plan.density)) <= 1.1:
                 # Every length is resolved; what is missed still is a kink, or does not fit.
@@ -282,20 +207,34 @@ class March:
                 if missed < UNSEEN * self.plan.tolerance or missed > 0.6 * before:
                     break
                 needed, sharpened = self._sharpened(ground, state, needed), True
-            ground = self._ground(self._spacings(needed, self.plan.density / AHEAD), self.start)
+            closer = self._spacings(needed, self.plan.density / AHEAD)
+            ground = self._ground(self._bounded(ground, closer), self.start)
             state = ground.system.initial(self.start)
         self.sharp = sharpened
         if sharpened:
             return ground, state, tuple(ground.spacings)
         enough = self._spacings(self._scales(ground, state), self.plan.density / AHEAD)
+        if fewer(enough, ground.spacings):
+            # The first units were too wide, and asked for more than there have to be.
+            ground = self._ground(enough, self.start)
+            state = ground.system.initial(self.start)
+            self.sizes.begin(ground.modes, state)
         return ground, state, tuple(enough)
+
+    def _bounded(self, ground: Ground, closer: list[Spacing]) -> list[Spacing]:
+        """Closer spacings, by so much at once as units that are too wide can ask for."""
+        least = MORE ** (-1 / self.domain.dimension)
+        return [
+            Spacing(new.x, np.maximum(new.h, least * old.at(new.x)))
+            for new, old in zip(closer, ground.spacings, strict=True)
+        ]
 
     def _spacings(self, needed: Scales, density: float) -> list[Spacing]:
         return spacing_for(self.domain, needed, density)
 
     def _missed(self, ground: Ground, state: Tensor) -> Tensor:
         """Contributions of the points to the square of the initial state's relative L2 error."""
-        missed = ground.system.initial_misfit(self.start, state) / self.norms
+        missed = ground.system.initial_misfit(self.start, state) / self.sizes.norms
         return (missed.square() * ground.modes.weights[:, None]).amax(1)
 
     def _sharpened(self, ground: Ground, state: Tensor, found: Scales) -> Scales:
@@ -316,19 +255,12 @@ class March:
         return merged(result, result)
 
     def _ground(self, spacings: list[Spacing], time: float) -> Ground:
-        plan = self.plan
-        found = lattice(self.domain, spacings, plan.margin, plan.ratio)
-        if len(found.centres) > plan.max_units:
-            raise TooManyUnits(len(found.centres))
-        network = self.spec.build(found.centres, 1 / found.widths, len(self.problem.unknowns))
-        assert isinstance(network, GMNM)
-        modes = Modes(network, found, plan.cut)
-        condition_cut = CONDITION_CUT if self.domain.dimension > 1 else CONDITION_CUT_LINE
-        system = System(self.problem, self.shape, modes, spacings, time, condition_cut)
-        stepper = Stepper(system, tableau(plan.stages), plan.tolerance, self.norms)
-        self.units = max(self.units, len(found.centres))
-        self.points = max(self.points, len(found.points))
-        return Ground(spacings, modes, system, stepper, network, [time])
+        ground = ground_for(
+            self.problem, self.shape, self.spec, self.plan, spacings, time, self.sizes.norms
+        )
+        self.units = max(self.units, ground.network.n_units)
+        self.points = max(self.points, len(ground.modes.points))
+        return ground
 
     def _renewed(
         self, old: Ground, segments: list[Segment], t: float, state: Tensor, needed: Scales
@@ -342,11 +274,7 @@ class March:
         ground = self._ground(spacings, t)
         done = old.segment()
         segments += [done] if done is not None else []
-        old_at = old.modes.at(ground.modes.points, [(0,) * self.domain.dimension])
-        (features,) = old_at.values()
-        moved = torch.stack(
-            [ground.modes.project(state[rate] @ features.T) for rate in range(RATES)]
-        )
+        moved = ground.modes.project(old.modes.on(ground.modes.lattice, state))
         return ground, ground.system.admissible(t, moved)
 
     def _reach(
@@ -359,58 +287,5 @@ class March:
         moved = speeds(self.domain, ground.modes, state[0], rate, axis, x)
         return np.minimum(moved * HORIZON * (self.end - self.start), REACH * length)
 
-    def _measure(self, ground: Ground, state: Tensor) -> None:
-        """Sizes of the unknowns and their rates so far."""
-        values = ground.modes.values @ state[0].T
-        half = 0.5 * (values.amax(0) - values.amin(0))
-        norm = state[0].norm(dim=1)
-        if not ground.times[1:] and ground.times[0] == self.start:
-            self.sizes.copy_(torch.maximum(half, 0.5 * values.abs().amax(0)).clamp_min(1e-12))
-            self.norms.copy_(torch.where(norm > 1e-8, norm, norm.new_ones(())))
-            self.rates.fill_(1e-12)
-        rate = 0.5 * (ground.modes.values @ state[1].T).abs().amax(0)
-        self.rates.copy_(torch.maximum(self.rates, rate))
-        self.sizes.copy_(torch.maximum(self.sizes, half))
-        self.norms.copy_(torch.maximum(self.norms, norm))
-
     def _scales(self, ground: Ground, state: Tensor, smooth_first: bool = True) -> Scales:
-        """Lengths of the unknowns, and of the rates of those of second order in time: a standing
-        wave passes through zero with its rate at the largest.
-
-        A multiplier follows from the others, and is not known at first.
-        """
-        orders = self.shape.orders
-        seen = [j for j in range(len(orders)) if j not in self.shape.multipliers]
-        second = [j for j in seen if orders[j] == 2]
-        c = torch.cat([state[0, seen], state[1, second]])
-        # At rest, or at zero, at first: the other one says how large it will be.
-        duration = self.end - self.start
-        rates = torch.maximum(self.rates, self.sizes / duration)
-        sizes = self.sizes.clone()
-        sizes[second] = torch.maximum(sizes, 0.05 * duration * self.rates)[second]
-        sizes = torch.cat([sizes[seen], rates[second]])
-        return scales(self.domain, ground.spacings, ground.modes, c, sizes, smooth_first)
-
-    def _fit(self, ground: Ground, state: Tensor) -> Fit:
-        needed = self._scales(ground, state)
-        wanted = spacing_for(self.domain, needed, self.plan.density)
-        wider = shortfall(ground.spacings, wanted)
-        now = np.prod([spacing.cells for spacing in ground.spacings])
-        then = np.prod([spacing.cells / AHEAD for spacing in wanted])
-        few = then < FEWER**self.domain.dimension * now
-        return Fit(wider, bool(few and len(ground.values) > 3), needed)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How units fit a state.
-
-    Arguments:
-        wider: the largest ratio of their spacing to the one needed.
-        fewer: whether so much fewer would do.
-        scales: of the state.
-    """
-
-    wider: float
-    fewer: bool
-    scales: Scales
+        return self.sizes.scales(ground.modes, ground.spacings, state, smooth_first)

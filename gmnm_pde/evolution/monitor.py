@@ -59,9 +59,9 @@ def scales(
     found = []
     for axis in range(d):
         first, second = (tuple(k * int(i == axis) for i in range(d)) for k in (1, 2))
-        slope = (modes.derivative(first) @ c.T).abs() / sizes
-        bend = ((modes.derivative(second) @ c.T).abs() / sizes).sqrt()
-        rate = torch.maximum(slope, bend).amax(1).numpy()
+        slope = modes.derivative(first, c).abs() / sizes[:, None]
+        bend = (modes.derivative(second, c).abs() / sizes[:, None]).sqrt()
+        rate = torch.maximum(slope, bend).amax(0).numpy()
         width = domain.upper[axis] - domain.lower[axis]
         length = 1 / np.maximum(rate, 1e-12 / width)
         found.append(_along(domain, axis, spacings[axis], modes.points[:, axis].numpy(), length))
@@ -136,10 +136,10 @@ def speeds(
     """How fast a state moves along a coordinate, |u_t| / |u_x| where it is steep, (k,)."""
     d = domain.dimension
     first = tuple(int(i == axis) for i in range(d))
-    slope = (modes.derivative(first) @ c.T).abs()
-    change = (modes.values @ rate.T).abs()
-    steep = slope > 0.1 * slope.amax(0)
-    speed = torch.where(steep, change / slope.clamp_min(1e-300), torch.zeros_like(slope)).amax(1)
+    slope = modes.derivative(first, c).abs()
+    change = modes.values(rate).abs()
+    steep = slope > 0.1 * slope.amax(1, keepdim=True)
+    speed = torch.where(steep, change / slope.clamp_min(1e-300), torch.zeros_like(slope)).amax(0)
     result = np.zeros(len(x))
     places = modes.points[:, axis].numpy()
     nearest = np.clip(np.searchsorted(0.5 * (x[1:] + x[:-1]), places), 0, len(x) - 1)

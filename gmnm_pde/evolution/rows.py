@@ -14,6 +14,7 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, Key, linearise
 from gmnm_pde.collocation import quadrature
 from gmnm_pde.errors import InputError
+from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.spacing import Lattice, Spacing, product
 from gmnm_pde.fields import Jet, Orders, as_column
 from gmnm_pde.geometry.domain import SIDE_NAMES
@@ -45,22 +46,26 @@ def equation_blocks(problem: Problem, points: Tensor, time: float) -> list[Block
 
 
 def condition_blocks(
-    problem: Problem, spacings: Sequence[Spacing], lattice: Lattice, time: float
+    problem: Problem, spacings: Sequence[Spacing], modes: Modes, time: float
 ) -> list[Block]:
-    """The conditions that hold at all times; ``where`` is looked at, at the given one."""
+    """The conditions that hold at all times; ``where`` is looked at, at the given one.
+
+    On the sides of a box they are projected on modes of the side, as the equations are on those of
+    the domain: a row for each of these, not for each point.
+    """
     blocks: list[Block] = []
     for condition in problem.conditions:
         if isinstance(condition, IntegralCondition):
-            blocks.append(_integral(problem, condition, lattice, time))
+            blocks.append(_integral(problem, condition, modes.lattice, time))
         elif isinstance(condition, Periodic):
-            blocks += _periodic(problem, condition, spacings, time)
+            blocks += _periodic(problem, condition, spacings, modes, time)
         elif isinstance(condition, Interface):
             raise InputError(
                 "interfaces in problems with time are not available.",
                 mend="Solve it in the space-time form, with the method least_squares.",
             )
         elif not is_initial(condition):
-            blocks.append(_on_boundary(problem, condition, spacings, time))
+            blocks += _on_boundary(problem, condition, spacings, modes, time)
     return [_scaled(problem, block, spacings) for block in blocks]
 
 
@@ -84,16 +89,23 @@ def is_initial(condition: object) -> bool:
 
 @dataclass(frozen=True)
 class Face:
-    """Points on a side of a box with their normals in space and time."""
+    """Points on a side with their normals in space and time.
+
+    Arguments:
+        project: what makes rows of the points, (rows, n); a row for each if None.
+    """
 
     points: Tensor
     normals: Tensor
+    project: Tensor | None = None
 
 
-def _faces(problem: Problem, names: Sequence[str], spacings: Sequence[Spacing]) -> Face:
+def _faces(
+    problem: Problem, names: Sequence[str], spacings: Sequence[Spacing], modes: Modes
+) -> list[Face]:
     """The sides of a box that are named, at the quadrature points of the other coordinates."""
     domain, d = problem.domain, problem.domain.dimension
-    points, normals = [], []
+    faces = []
     for axis in range(d):
         for end, limit in enumerate((domain.lower, domain.upper)):
             known = axis < len(SIDE_NAMES) and SIDE_NAMES[axis][end] in names
@@ -103,37 +115,47 @@ def _faces(problem: Problem, names: Sequence[str], spacings: Sequence[Spacing]) 
                 np.array([limit[axis]]) if k == axis else spacing.quadrature()[0]
                 for k, spacing in enumerate(spacings)
             ]
-            part = product(axes)
-            normal = torch.zeros(len(part), d + 1, dtype=part.dtype)
-            normal[:, axis] = 2.0 * end - 1.0
-            points.append(part)
-            normals.append(normal)
-    return Face(torch.cat(points), torch.cat(normals))
+            points = product(axes)
+            normals = torch.zeros(len(points), d + 1, dtype=points.dtype)
+            normals[:, axis] = 2.0 * end - 1.0
+            faces.append(Face(points, normals, modes.across(axis)))
+    return faces
 
 
 def _on_boundary(
-    problem: Problem, condition: Condition, spacings: Sequence[Spacing], time: float
-) -> Block:
+    problem: Problem, condition: Condition, spacings: Sequence[Spacing], modes: Modes, time: float
+) -> list[Block]:
     domain = problem.domain
     names = (condition.at,) if isinstance(condition.at, str) else condition.at
     if not isinstance(names[0], str):
-        return _at_point(problem, condition, time)
+        return [_at_point(problem, condition, time)]
     if domain.fills_box:
-        face = _faces(problem, [str(name) for name in names], spacings)
+        faces = _faces(problem, [str(name) for name in names], spacings, modes)
     else:
         step = SCATTERED_SPACING * min(float(spacing.h.min()) for spacing in spacings)
         count = ceil(domain.boundary_measure / step ** (domain.dimension - 1))
         found = domain.sample_boundary(count, [str(name) for name in names], "grid")
-        face = Face(
-            found.points, torch.cat([found.normals, torch.zeros_like(found.points[:, :1])], 1)
-        )
-    points, normals = at_time(face.points, time), face.normals
+        normals = torch.cat([found.normals, torch.zeros_like(found.points[:, :1])], 1)
+        faces = [Face(found.points, normals)]
+    return [block for face in faces for block in _on_face(problem, condition, face, time)]
+
+
+def _on_face(problem: Problem, condition: Condition, face: Face, time: float) -> list[Block]:
+    points, normals, project = at_time(face.points, time), face.normals, face.project
     if condition.where is not None:
         jet = problem.jet(points, lambda name, orders: points.new_zeros(len(points)))
         keep = as_column(condition.where(jet), jet).bool()
-        points, normals = points[keep], normals[keep]
+        if not bool(keep.any()):
+            return []
+        if not bool(keep.all()):
+            # Modes of the whole side are not orthogonal on a part of it.
+            points, normals, project = points[keep], normals[keep], None
     ones = points.new_ones(len(points))
-    return Block("condition", condition.label, condition.residual, points, ones, normals)
+    return [
+        Block(
+            "condition", condition.label, condition.residual, points, ones, normals, average=project
+        )
+    ]
 
 
 def _at_point(problem: Problem, condition: Condition, time: float) -> Block:
@@ -161,18 +183,18 @@ def _integral(
 
 
 def _periodic(
-    problem: Problem, condition: Periodic, spacings: Sequence[Spacing], time: float
+    problem: Problem, condition: Periodic, spacings: Sequence[Spacing], modes: Modes, time: float
 ) -> list[Block]:
     """D^k u at one end minus D^k u at the other, for k up to the order along the coordinate.
 
     The highest of these follows from the equation; without it advection had ten times the error.
     """
     axis = problem.space.index(condition.coordinate)
-    face = _faces(problem, [SIDE_NAMES[axis][0]], spacings)
+    (face,) = _faces(problem, [SIDE_NAMES[axis][0]], spacings, modes)
     low = at_time(face.points, time)
     high = low.clone()
     high[:, axis] = problem.domain.upper[axis]
-    eye = torch.eye(len(low), dtype=low.dtype)
+    project = torch.eye(len(low), dtype=low.dtype) if face.project is None else face.project
     points = torch.cat([low, high])
     blocks = []
     for name, count in orders_along(problem, axis, time).items():
@@ -182,7 +204,7 @@ def _periodic(
                 Block(
                     "condition", condition.label,
                     partial(_derivative, name=name, orders=orders),
-                    points, points.new_ones(len(points)), average=torch.cat([eye, -eye], 1),
+                    points, points.new_ones(len(points)), average=torch.cat([project, -project], 1),
                 )
             )  # fmt: skip
     return blocks

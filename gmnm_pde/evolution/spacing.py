@@ -98,12 +98,14 @@ class Lattice:
     Arguments:
         centres, widths: (K, d) both.
         points, weights: (n, d) inside the domain, and (n,) that integrate over it.
+        axes: lattices of the coordinates whose product this one is; none where it is not one.
     """
 
     centres: Tensor
     widths: Tensor
     points: Tensor
     weights: Tensor
+    axes: tuple[Lattice, ...] = ()
 
 
 def lattice(domain: Domain, spacings: Sequence[Spacing], margin: float, ratio: float) -> Lattice:
@@ -121,7 +123,14 @@ def lattice(domain: Domain, spacings: Sequence[Spacing], margin: float, ratio: f
         parts = [spacing.quadrature(count) for spacing in spacings]
         points = product([nodes for nodes, _ in parts])
         weights = product([w for _, w in parts]).prod(1)
-        return Lattice(centres, sigma, points, weights)
+        lines = zip(axes, widths, parts, strict=True)
+        return Lattice(
+            centres, sigma, points, weights,
+            tuple(
+                Lattice(_column(c), _column(s), _column(x), torch.from_numpy(w))
+                for c, s, (x, w) in lines
+            ),
+        )  # fmt: skip
     far = domain.signed_distance(centres) / (sigma.amax(1) / ratio)
     near = far <= margin
     centres, sigma = centres[near], sigma[near]
@@ -135,6 +144,10 @@ def _scattered(domain: Domain, centres: Tensor, spacing: Tensor) -> Tensor:
     inside = int(domain.contains(centres).sum())
     count = max(64, ceil(SCATTERED_POINTS * max(inside, len(centres) // 2)))
     return domain.sample_interior(count, "grid")
+
+
+def _column(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values)[:, None]
 
 
 def product(axes: Sequence[np.ndarray]) -> Tensor:

@@ -1,11 +1,8 @@
 """One step of Radau IIA on a system, and the choice of the next.
 
 Stages are coupled by the matrix A only, so with A = T diag(lambda) T^-1 Newton's equations fall
-apart into one system for each eigenvalue,
-
-    (J_0 + h lambda J_1 + (h lambda)^2 J_2) z = -F,    J_k = dF/dc^(o - k),
-
-of which one of every conjugate pair is solved. Factors are kept as long as h and J are.
+apart into one system for each eigenvalue, one of every conjugate pair of which is solved
+(:mod:`gmnm_pde.evolution.pencil`). Factors are kept as long as h and the Jacobians are.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmnm_pde.evolution.pencil import Factor, Pencil
 from gmnm_pde.evolution.radau import Tableau
 from gmnm_pde.evolution.system import System
 
@@ -64,13 +62,14 @@ class Stepper:
     tableau: Tableau
     tolerance: float
     scale: Tensor
-    jacobians: list[Tensor] = field(default_factory=list)
+    pencil: Pencil | None = None
+    stale: bool = True
     fresh: bool = False
-    _factors: dict[float, list[tuple[Tensor, Tensor, Tensor]]] = field(default_factory=dict)
+    _factors: dict[float, list[Factor]] = field(default_factory=dict)
 
     def step(self, time: float, state: Tensor, h: float, before: Step | None) -> Step | None:
         """A step of length h, None if Newton's method does not converge."""
-        if not self.jacobians:
+        if self.stale:
             self._refresh(time + h, state)
         guess = self._guess(state, h, before)
         found = self._newton(time, state, h, guess)
@@ -82,19 +81,19 @@ class Stepper:
         y, iterations = found
         self.fresh = False
         if iterations > ITERATIONS // 2:
-            self.jacobians = []
+            self.stale = True
         D = self._states(state, y, h)
         begin = self._begin(state, D) if before is None else state[0]
         values = torch.cat([begin[None], D[:, 0]])
-        error = self._error(time, state, y, D, h)
+        error = self._error(time, state, y, D, h, before is not None)
         return Step(time, h, y, values, D[-1].clone(), error, iterations)
 
     # -------------------------------------------------------------------------------- details
 
     def _refresh(self, time: float, state: Tensor) -> None:
-        self.jacobians = self.system.jacobians(time, state)
+        self.pencil = Pencil(self.system.jacobians(time, state), self.system.held)
         self._factors.clear()
-        self.fresh = True
+        self.fresh, self.stale = True, False
 
     def _newton(self, time: float, state: Tensor, h: float, y: Tensor) -> tuple[Tensor, int] | None:
         nodes = self.tableau.nodes.tolist()
@@ -122,28 +121,29 @@ class Stepper:
 
     def _solve(self, F: Tensor, h: float) -> Tensor:
         """The change of y that Newton's equations ask for, (s, unknowns, modes)."""
-        tab = self.tableau
+        tab, pencil = self.tableau, self.pencil
+        assert pencil is not None
         if h not in self._factors:
             if len(self._factors) > 3:
                 self._factors.clear()
-            self._factors[h] = [self._factor(i, h) for i in tab.kept]
+            self._factors[h] = [pencil.factor(self._shift(i, h)) for i in tab.kept]
         moved = tab.inverse @ F.to(torch.complex128)
-        total = torch.zeros_like(F)
-        for i, (LU, pivots, scale) in zip(tab.kept, self._factors[h], strict=True):
-            right = moved[i] if i != tab.real else moved[i].real
-            z = torch.linalg.lu_solve(LU, pivots, (right / scale)[:, None])[:, 0]
-            if i == tab.real:
-                total += tab.vectors[:, i, None].real * z
+        total = torch.zeros_like(F).reshape(len(F), self.system.unknowns, -1)
+        orders = torch.tensor(self.system.shape.orders)[:, None]
+        for i, factor in zip(tab.kept, self._factors[h], strict=True):
+            real, f = i == tab.real, self._shift(i, h)
+            z = pencil.solve(factor, moved[i].real if real else moved[i])
+            y = z.reshape(self.system.unknowns, -1) / torch.tensor(f, dtype=z.dtype) ** orders
+            if real:
+                total += tab.vectors[:, i, None, None].real * y
             else:
-                total += 2 * (tab.vectors[:, i, None] * z).real
-        return -total.reshape(len(F), self.system.unknowns, -1)
+                total += 2 * (tab.vectors[:, i, None, None] * y).real
+        return -total
 
-    def _factor(self, i: int, h: float) -> tuple[Tensor, Tensor, Tensor]:
-        value = self.tableau.values[i]
-        matrix = _combined(self.jacobians, h * (value.real if i == self.tableau.real else value))
-        scale = matrix.abs().amax(1).clamp_min(1e-300)
-        LU, pivots = torch.linalg.lu_factor(matrix / scale[:, None])
-        return LU, pivots, scale
+    def _shift(self, i: int, h: float) -> complex:
+        """h lambda; real for the real one."""
+        value = complex(self.tableau.values[i])
+        return h * (value.real if i == self.tableau.real else value)
 
     def _states(self, state: Tensor, y: Tensor, h: float) -> Tensor:
         """c, c' and c'' at the nodes, (s, rates, unknowns, modes)."""
@@ -178,28 +178,42 @@ class Stepper:
                 begin[j] = torch.tensordot(back, D[:, 0, j], 1)
         return begin
 
-    def _error(self, time: float, state: Tensor, y: Tensor, D: Tensor, h: float) -> float:
+    def _error(
+        self, time: float, state: Tensor, y: Tensor, D: Tensor, h: float, known: bool
+    ) -> float:
         """The defect between the nodes, filtered by the real factor and integrated."""
         tab, tau = self.tableau, self.tableau.check
         inside = _lagrange(tab.nodes.numpy(), tau)
         with_start = _lagrange(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
         at = torch.zeros_like(state)
         for j, order in enumerate(self.system.shape.orders):
+            if order == 0 and known:
+                at[0, j] = torch.tensordot(with_start, torch.cat([state[None, 0, j], y[:, j]]), 1)
+                continue
             at[order, j] = torch.tensordot(inside, y[:, j], 1)
             for rate in range(order):
                 at[rate, j] = torch.tensordot(
                     with_start, torch.cat([state[None, rate, j], D[:, rate, j]]), 1
                 )
         defect = self.system.residual(time + tau * h, at)
-        LU, pivots, scale = self._factors[h][tab.kept.index(tab.real)]
-        z = torch.linalg.lu_solve(LU, pivots, (defect / scale)[:, None])[:, 0]
+        assert self.pencil is not None
+        z = self.pencil.solve(self._factors[h][tab.kept.index(tab.real)], defect)
         z = z.reshape(self.system.unknowns, -1)
         gamma = float(tab.values[tab.real].real)
+        slope = _lagrange_slopes(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
         errors = []
         for j, order in enumerate(self.system.shape.orders):
             if order:
-                errors.append((h * gamma) ** order * z[j].norm() / self.scale[j])
-        return float(torch.stack(errors).max()) * tab.constant / gamma if errors else 0.0
+                error = z[j].norm() / gamma
+                # The derivative of c is c' at the nodes only: between them it is missed as well.
+                for rate in range(order - 1):
+                    path = torch.cat([state[None, rate, j], D[:, rate, j]])
+                    missed = torch.tensordot(slope, path, 1) - h * at[rate + 1, j]
+                    error = error + missed.norm()
+                errors.append(tab.constant * error / self.scale[j])
+            elif j not in self.system.shape.multipliers:
+                errors.append(z[j].norm() / self.scale[j])
+        return float(torch.stack(errors).max())
 
     def _guess(self, state: Tensor, h: float, before: Step | None) -> Tensor:
         """y by extrapolating the step before, or constant."""
@@ -212,14 +226,6 @@ class Stepper:
         return torch.einsum("is,sjk->ijk", weights, before.stages)
 
 
-def _combined(jacobians: list[Tensor], factor: Tensor) -> Tensor:
-    """sum_k factor^k J_k."""
-    total = jacobians[-1].to(factor.dtype)
-    for part in reversed(jacobians[:-1]):
-        total = total * factor + part
-    return total
-
-
 def _lagrange(nodes: np.ndarray, at: float) -> Tensor:
     """The Lagrange polynomials of nodes at a point, (nodes,)."""
     weights = np.ones(len(nodes))
@@ -227,6 +233,12 @@ def _lagrange(nodes: np.ndarray, at: float) -> Tensor:
         others = np.delete(nodes, i)
         weights[i] = np.prod((at - others) / (node - others))
     return torch.from_numpy(weights)
+
+
+def _lagrange_slopes(nodes: np.ndarray, at: float) -> Tensor:
+    """The derivatives of the Lagrange polynomials of nodes at a point, (nodes,)."""
+    rows = [np.polynomial.Polynomial.fromroots(np.delete(nodes, i)) for i in range(len(nodes))]
+    return torch.tensor([p.deriv()(at) / p(node) for p, node in zip(rows, nodes, strict=True)])
 
 
 def next_length(h: float, error: float, tolerance: float, stages: int) -> float:

@@ -117,11 +117,20 @@ class System:
         self.shape = shape
         self.modes = modes
         self._equations = equation_blocks(problem, modes.points, time)
-        self._conditions = condition_blocks(problem, spacings, modes.lattice, time)
+        self._conditions = condition_blocks(problem, spacings, modes, time)
         self._features: list[dict[Orders, Tensor]] = [{} for _ in self._conditions]
         self.unknowns = len(problem.unknowns)
         self.size = self.unknowns * modes.count
-        self._kept = max(1, int(SMOOTHER * modes.count))
+        #: Coefficients that are zero: those of short waves of the multipliers.
+        self._silent = torch.tensor(
+            [
+                j * modes.count + i
+                for j in shape.multipliers
+                for i in range(max(1, int(SMOOTHER * modes.count)), modes.count)
+            ],
+            dtype=torch.int64,
+        )
+        self._cut = cut
         self._split(time, cut)
 
     # ------------------------------------------------------------------ F and its derivatives
@@ -132,9 +141,11 @@ class System:
         for e, block in enumerate(self._equations):
             lin = self._evaluate(block, time, c, None)
             projected[self.shape.determines[e]] = self.modes.project(lin)
-        for j in self.shape.multipliers:
-            projected[j, self._kept :] = c[0, j, self._kept :]
-        equations = self._free.T @ projected.reshape(-1)
+        if not self.held:
+            return projected.reshape(-1)
+        equations = torch.cat(
+            [self._free.T @ projected.reshape(-1), c[0].reshape(-1)[self._silent]]
+        )
         if not self._conditions:
             return equations
         rows = [
@@ -146,50 +157,46 @@ class System:
         return torch.cat([equations, self._bound.T @ torch.cat(rows)])
 
     def jacobians(self, time: float, c: Tensor) -> list[Tensor]:
-        """dF/dc^(o - k) for k = 0, 1, 2, o being the order of each unknown: each (size, size)."""
+        """dF/dc^(d) for d = 0, 1, 2, as far as there are rates: each (size, size)."""
         M, unknowns = self.modes.count, tuple(self.problem.unknowns)
-        full = c.new_zeros(RATES, self.unknowns, M, self.unknowns, M)
+        count = 1 + max(self.shape.orders)
+        full = c.new_zeros(count, self.unknowns, M, self.unknowns, M)
         for e, block in enumerate(self._equations):
             lin = self._linearise(block, time, c, None)
             row = self.shape.determines[e]
-            varying: dict[tuple[int, int], Tensor] = {}
             for (name, orders), a in lin.coefficients.items():
-                j, k, alpha = unknowns.index(name), self._depth(name, orders), orders[:-1]
+                j, rate, alpha = unknowns.index(name), orders[-1], orders[:-1]
                 if _constant(a):
-                    full[k, row, :, j] += a[0] * self.modes.product(alpha)
-                    continue
-                term = a[:, None] * self.modes.derivative(alpha)
-                varying[k, j] = varying[k, j] + term if (k, j) in varying else term
-            for (k, j), term in varying.items():
-                full[k, row, :, j] += self.modes.tested @ term
-        for j in self.shape.multipliers:
-            full[:, j, self._kept :] = 0.0
-            index = torch.arange(self._kept, M)
-            full[0, j, index, j, index] = 1.0
-        full = full.reshape(RATES, self.size, self.size)
+                    full[rate, row, :, j].add_(self.modes.product(alpha), alpha=float(a[0]))
+                else:
+                    full[rate, row, :, j] += self.modes.product(alpha, a)
+        full = full.reshape(count, self.size, self.size)
         rows = [self._condition_rows(time, c, i) for i in range(len(self._conditions))]
         found = []
-        for k in range(max(self.shape.orders) + 1):
-            top = self._free.T @ full[k] if self._conditions else full[k]
-            below = [self._bound.T @ torch.cat([part[k] for part in rows])] if rows else []
-            found.append(torch.cat([top, *below]))
+        for rate in range(count):
+            held = full.new_zeros(len(self._silent), self.size)
+            if not rate:
+                held[torch.arange(len(held)), self._silent] = 1.0
+            top = self._free.T @ full[rate] if self.held else full[rate]
+            bound = [self._bound.T @ torch.cat([part[rate] for part in rows])] if rows else []
+            found.append(torch.cat([top, held, *bound]))
         return found
 
     # ------------------------------------------------------------------------------ the state
 
     def initial(self, time: float) -> Tensor:
         """c of the initial conditions, which may hold any combination of u and u_t."""
-        c = self.modes.values.new_zeros(RATES, self.unknowns, self.modes.count)
+        c = self.modes.weights.new_zeros(RATES, self.unknowns, self.modes.count)
         for rate, j, values in self._initial_values(time):
             c[rate, j] = self.modes.project(values)
         return self.admissible(time, c)
 
     def initial_misfit(self, time: float, c: Tensor) -> Tensor:
         """By how much c misses the initial values of u, (points, unknowns)."""
-        missed = self.modes.values.new_zeros(len(self.modes.points), self.unknowns)
+        missed = self.modes.weights.new_zeros(len(self.modes.points), self.unknowns)
         for rate, j, values in self._initial_values(time):
             if rate == 0:
-                missed[:, j] = self.modes.values @ c[0, j] - values
+                missed[:, j] = self.modes.values(c[0, j]) - values
         return missed
 
     def _initial_values(self, time: float) -> list[tuple[int, int, Tensor]]:
@@ -211,37 +218,52 @@ class System:
 
     def admissible(self, time: float, c: Tensor) -> Tensor:
         """The nearest c that satisfies the conditions (by one Newton step on their rows)."""
-        if not self._conditions:
+        held = [i for i in range(len(self._conditions)) if not self._dynamic(time, c, i)]
+        if not held:
             return c
-        rows = torch.cat([self._plain_rows(time, c, i) for i in range(len(self._conditions))])
-        missed = [
-            residual_rows(b, Linearised(self._evaluate(b, time, c, i), {}, b.points.new_zeros(0)))
-            for i, b in enumerate(self._conditions)
-        ]
-        bound = self._bound.T @ rows
-        change = torch.linalg.pinv(bound) @ (self._bound.T @ torch.cat(missed))
+        rows = torch.cat([self._plain_rows(time, c, i) for i in held])
+        missed = []
+        for i in held:
+            block = self._conditions[i]
+            lin = Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
+            missed.append(residual_rows(block, lin))
+        found = torch.linalg.lstsq(
+            rows, torch.cat(missed)[:, None], rcond=self._cut, driver="gelsd"
+        )
         c = c.clone()
-        c[0] -= change.reshape(self.unknowns, -1)
+        c[0] -= found.solution[:, 0].reshape(self.unknowns, -1)
         return c
 
     # -------------------------------------------------------------------------------- details
 
-    def _depth(self, name: str, orders: Orders) -> int:
-        """How often the highest time derivative is integrated for this one."""
-        return self.shape.orders[tuple(self.problem.unknowns).index(name)] - orders[-1]
+    def _dynamic(self, time: float, c: Tensor, i: int) -> bool:
+        """Whether a condition determines a rate: it says nothing about the values then."""
+        orders = dict(zip(self.problem.unknowns, self.shape.orders, strict=True))
+        lin = self._linearise(self._conditions[i], time, c, i)
+        return any(
+            alpha[-1] >= max(1, orders[name]) and bool((a != 0).any())
+            for (name, alpha), a in lin.coefficients.items()
+        )
+
+    @property
+    def held(self) -> int:
+        """How many of the rows of F, the last ones, are conditions."""
+        return self.size - self._free.shape[1]
 
     def _split(self, time: float, cut: float) -> None:
         """The null space of the conditions and the rows that are kept of them."""
-        size = self.size
+        loud = torch.ones(self.size, dtype=torch.bool)
+        loud[self._silent] = False
+        eye = torch.eye(self.size, dtype=torch.float64)[:, loud]
         if not self._conditions:
-            self._free, self._bound = torch.eye(size, dtype=torch.float64), torch.zeros(0, 0)
+            self._free, self._bound = eye, torch.zeros(0, 0)
             return
-        zero = self.modes.values.new_ones(RATES, self.unknowns, self.modes.count)
-        parts = [self._condition_rows(time, zero, i) for i in range(len(self._conditions))]
-        rows = torch.cat([part.sum(0) for part in parts])
+        ones = self.modes.weights.new_ones(RATES, self.unknowns, self.modes.count)
+        parts = [self._condition_rows(time, ones, i) for i in range(len(self._conditions))]
+        rows = torch.cat([part.sum(0) for part in parts])[:, loud]
         U, singular, Vh = torch.linalg.svd(rows, full_matrices=True)
         rank = int((singular / singular[0] > cut).sum())
-        self._bound, self._free = U[:, :rank], Vh[rank:].T.contiguous()
+        self._bound, self._free = U[:, :rank], eye @ Vh[rank:].T
 
     def _values(self, c: Tensor, i: int | None, points: Tensor) -> Callable[[str, Orders], Tensor]:
         """Values and derivatives for a jet: at the quadrature, or at the points of a condition."""
@@ -249,14 +271,14 @@ class System:
 
         def values(name: str, orders: Orders) -> Tensor:
             alpha, rate = orders[:-1], orders[-1]
-            feature = self._feature(alpha, i, points)
-            return feature @ c[rate, unknowns.index(name)]
+            function = c[rate, unknowns.index(name)]
+            if i is None:
+                return self.modes.derivative(alpha, function)
+            return self._feature(alpha, i, points) @ function
 
         return values
 
-    def _feature(self, alpha: Orders, i: int | None, points: Tensor) -> Tensor:
-        if i is None:
-            return self.modes.derivative(alpha)
+    def _feature(self, alpha: Orders, i: int, points: Tensor) -> Tensor:
         known = self._features[i]
         if alpha not in known:
             known[alpha] = self.modes.at(points[:, :-1], [alpha])[alpha]
@@ -273,7 +295,7 @@ class System:
         return linearise(self.problem, block, self._values(c, i, block.points))
 
     def _condition_rows(self, time: float, c: Tensor, i: int) -> Tensor:
-        """d(rows of a condition)/dc^(o - k), (RATES, rows, size)."""
+        """d(rows of a condition)/dc^(d), (RATES, rows, size)."""
         block = self._conditions[i]
         lin = self._linearise(block, time, c, i)
         unknowns = tuple(self.problem.unknowns)
@@ -281,7 +303,7 @@ class System:
         rows = c.new_zeros(RATES, n, self.unknowns, M)
         for (name, orders), a in lin.coefficients.items():
             feature = self._feature(orders[:-1], i, block.points)
-            rows[self._depth(name, orders), :, unknowns.index(name)] += a[:, None] * feature
+            rows[orders[-1], :, unknowns.index(name)] += a[:, None] * feature
         return torch.stack([block.combine(part.reshape(n, -1)) for part in rows])
 
     def _plain_rows(self, time: float, c: Tensor, i: int) -> Tensor:

@@ -5,10 +5,13 @@ from gmnm_pde.geometry.corners import Corners
 from gmnm_pde.geometry.csg import Difference, Intersection, Union
 from gmnm_pde.geometry.cylinder import Cylinder
 from gmnm_pde.geometry.domain import Boundary, Domain
-from gmnm_pde.geometry.polygon import Polygon
+from gmnm_pde.geometry.faceted import Faceted
+from gmnm_pde.geometry.mesh import Mesh
+from gmnm_pde.geometry.polygon import Polygon, buffered
 from gmnm_pde.geometry.round import Ball, Disk, Ellipse
 from gmnm_pde.geometry.samplers import SAMPLERS
 from gmnm_pde.geometry.split import Within, locate, nudge, split
+from gmnm_pde.geometry.surface import Surface
 
 __all__ = [
     "SAMPLERS",
@@ -21,12 +24,16 @@ __all__ = [
     "Disk",
     "Domain",
     "Ellipse",
+    "Faceted",
     "Intersection",
     "Interval",
+    "Mesh",
     "Polygon",
     "Rectangle",
+    "Surface",
     "Union",
     "Within",
+    "buffered",
     "locate",
     "nudge",
     "split",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.geometry.corners import Corners, no_corners, polygon_corners
+from gmnm_pde.geometry.corners import Corners, no_corners
 from gmnm_pde.geometry.domain import (
     Domain,
     PointMap,
@@ -66,7 +66,8 @@ class AxisBox(Domain):
         if self.dimension != 2:
             return no_corners(self.dimension)
         (a, b), (c, d) = self.intervals
-        return polygon_corners(((a, c), (b, c), (b, d), (a, d)))
+        points = torch.tensor([(a, c), (b, c), (b, d), (a, d)], dtype=torch.float64)
+        return Corners(points, torch.full_like(points[:, 0], 0.5 * math.pi))
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:

@@ -37,16 +37,6 @@ def no_corners(dimension: int) -> Corners:
     return Corners(zeros, zeros.sum(1))
 
 
-def polygon_corners(vertices: Sequence[Sequence[float]]) -> Corners:
-    """Corners of a polygon from its vertices, counter-clockwise."""
-    points = torch.tensor(vertices, dtype=torch.float64)
-    before, after = torch.roll(points, 1, 0) - points, torch.roll(points, -1, 0) - points
-    cross = after[:, 0] * before[:, 1] - after[:, 1] * before[:, 0]
-    angles = torch.remainder(torch.atan2(cross, (after * before).sum(1)), 2.0 * math.pi)
-    keep = (angles - math.pi).abs() > _STRAIGHT
-    return Corners(points[keep], angles[keep])
-
-
 def find_corners(
     contains: Callable[[Tensor], Tensor],
     parts: Sequence[Part],
@@ -68,10 +58,13 @@ def find_corners(
 
 
 def _ends(parts: Sequence[Part], tolerance: float) -> Tensor:
-    """Both ends of every cell, (m, 2), each place once."""
+    """Both ends of every cell, (m, 2), each place once; not where a piece goes on smoothly."""
     ends = [torch.zeros(0, 2, dtype=torch.float64)]
     for part in parts:
-        ends += [part.pieces.evaluate(part.index, end)[0] for end in (part.lower, part.upper)]
+        joins = part.pieces.joins(part.index)
+        for k, end in enumerate((part.lower, part.upper)):
+            keep = ~(joins[:, k] & (end[:, 0] == float(k)))
+            ends.append(part.pieces.evaluate(part.index[keep], end[keep])[0])
     points = torch.cat(ends)
     near = torch.cdist(points, points) < tolerance
     first = near.to(torch.uint8).argmax(1)

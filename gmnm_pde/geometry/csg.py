@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -18,7 +18,7 @@ from gmnm_pde.geometry.domain import Domain, PointMap, as_vector, product_of
 from gmnm_pde.geometry.pieces import Part, State, restrict
 from gmnm_pde.geometry.round import Centred
 from gmnm_pde.geometry.samplers import unit_points
-from gmnm_pde.geometry.sampling import sample_parts, sample_region
+from gmnm_pde.geometry.sampling import accepted, sample_parts, sample_region
 
 _OFFSET = 1e-11
 """How far beside the boundary, relative to the domain, membership is tested. Operands whose
@@ -94,6 +94,30 @@ class Combined(Domain):
             for number, leaf in enumerate(self.leaves)
             for part in leaf.parts
         )
+
+    @cached_property
+    def named(self) -> Mapping[str, tuple[Part, ...]]:
+        """What is left of the named parts of the shapes."""
+        found: dict[str, tuple[Part, ...]] = {}
+        for number, leaf in enumerate(self.leaves):
+            for name, parts in leaf.named.items():
+                left = [restrict(part, self._state(number)) for part in parts]
+                kept = tuple(part for part in left if accepted(part))
+                if kept:
+                    found[name] = (*found.get(name, ()), *kept)
+        return found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(note for leaf in self.leaves for note in leaf.notes)
+
+    def _on_named(self, points: Tensor, name: str) -> Tensor:
+        held = torch.zeros(len(points), dtype=torch.bool)
+        for leaf in self.leaves:
+            if name in leaf.named:
+                near = leaf.signed_distance(points).abs() <= self._offset
+                held |= near & leaf.on_side(points, name)
+        return held
 
     @cached_property
     def measure(self) -> float:
@@ -219,6 +243,17 @@ class Difference(Combined):
     def signed_distance(self, points: Tensor) -> Tensor:
         first, *holes = (operand.signed_distance(points) for operand in self.operands)
         return torch.stack([first, *(-hole for hole in holes)]).amax(0)
+
+    @cached_property
+    def hole_boxes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+        first, *rest = self.operands
+        slack = 1e-9 * math.dist(*self.outer)
+        inside = [
+            hole
+            for hole in rest
+            if float(first.signed_distance(hole.sample_boundary(64).points).max()) < -slack
+        ]
+        return (*first.hole_boxes, *((hole.lower, hole.upper) for hole in inside))
 
     @property
     def _boundary_function(self) -> PointMap | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -82,6 +82,20 @@ class Cylinder(Domain):
     @property
     def sides(self) -> tuple[str, ...]:
         return (*self.base.sides, *ENDS)
+
+    @property
+    def named(self) -> Mapping[str, tuple[Part, ...]]:
+        return self.base.named
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.base.notes
+
+    def on_side(self, points: Tensor, name: str) -> Tensor:
+        if name not in ENDS:
+            return self.base.on_side(points[:, :-1], name)
+        time = self.time[ENDS.index(name)]
+        return (points[:, -1] - time).abs() <= 1e-12 * self.duration
 
     @property
     def hull(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -80,6 +80,21 @@ class Domain(ABC):
         """
 
     @property
+    def named(self) -> Mapping[str, tuple[Part, ...]]:
+        """Parts of the boundary that a file gives names to."""
+        return {}
+
+    @property
+    def hole_boxes(self) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
+        """The bounding box of each hole: its lower and its upper corner."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of how it was understood."""
+        return ()
+
+    @property
     def dimension(self) -> int:
         """d."""
         return len(self.lower)
@@ -95,16 +110,31 @@ class Domain(ABC):
 
     @cached_property
     def sides(self) -> tuple[str, ...]:
-        """Names that `at` may use: "boundary", and each flat side of the bounding box that the
-        boundary has: left/right (first coordinate), bottom/top, back/front."""
+        """Names that `at` may use: "boundary", each flat side of the bounding box that the
+        boundary has (left/right for the first coordinate, bottom/top, back/front), and those of
+        :attr:`named` parts. A part that a file calls `left` is that."""
         pairs = SIDE_NAMES[: self.dimension]
         names = [
             name
             for axis, pair in enumerate(pairs)
             for end, name in enumerate(pair)
-            if any(accepted(part) for part in self._side(axis, end))
+            if name not in self.named and any(accepted(part) for part in self._side(axis, end))
         ]
-        return ("boundary", *names)
+        return ("boundary", *names, *self.named)
+
+    def on_side(self, points: Tensor, name: str) -> Tensor:
+        """Whether points of the boundary belong to one of :attr:`sides`, (n, d) -> (n,) bool."""
+        if name in self.named:
+            return self._on_named(points, name)
+        if name == "boundary":
+            return torch.ones(len(points), dtype=torch.bool, device=points.device)
+        axis, end = next((k, pair.index(name)) for k, pair in enumerate(SIDE_NAMES) if name in pair)
+        slack = 1e-12 * math.dist(self.lower, self.upper)
+        return (points[:, axis] - (self.lower, self.upper)[end][axis]).abs() <= slack
+
+    def _on_named(self, points: Tensor, name: str) -> Tensor:
+        """:meth:`on_side` of a :attr:`named` part."""
+        raise NotImplementedError(f"{type(self).__name__} has no part {name!r}")
 
     @property
     def hull(self) -> tuple[str, ...]:
@@ -124,6 +154,8 @@ class Domain(ABC):
         self._check_names(names)
         if "boundary" in names:
             return self._boundary_function
+        if any(name in self.named for name in names):
+            return None
         return product_of([self._face_function(name) for name in names])
 
     @property
@@ -191,8 +223,7 @@ class Domain(ABC):
             low, high = self._window(lower, upper, clip=False)
             parts = tuple(part.clip(low, high) for part in parts)
         if where is not None:
-            keep = checked_where(where)
-            parts = tuple(restrict(part, keep) for part in parts)
+            parts = _kept(parts, where)
         points, normals, measure = sample_parts(parts, n, sampler, seed, self.dimension)
         if points.shape[0] == 0 and where is not None and not boxed:
             raise InputError(
@@ -200,6 +231,19 @@ class Domain(ABC):
                 mend="It is false on the whole selected part; check its sign and its numbers.",
             )
         return Boundary(points, normals, measure)
+
+    def boundary_parts(
+        self,
+        at: str | Sequence[str] = "boundary",
+        where: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Part, ...]:
+        """Sides as cells on the pieces of :attr:`parts`; curves are cut where ``where`` changes.
+
+        Raises:
+            InputError: an unknown side.
+        """
+        parts = self._select(at)
+        return parts if where is None else _kept(parts, where)
 
     def corners(self) -> Corners:
         """Corners of a two-dimensional domain with their interior angles; otherwise none."""
@@ -216,13 +260,14 @@ class Domain(ABC):
         self._check_names(names)
         if "boundary" in names:
             return self.parts
-        return tuple(
+        flat = tuple(
             part
             for axis, pair in enumerate(SIDE_NAMES)
             for end, name in enumerate(pair)
-            if name in names
+            if name in names and name not in self.named
             for part in self._side(axis, end)
         )
+        return (*flat, *(part for name in self.named if name in names for part in self.named[name]))
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:
@@ -265,6 +310,11 @@ class Domain(ABC):
         if not clip:
             return low, high
         return torch.maximum(low, box[0]), torch.minimum(high, box[1])
+
+
+def _kept(parts: Sequence[Part], where: Callable[[Tensor], Tensor]) -> tuple[Part, ...]:
+    keep = checked_where(where)
+    return tuple(restrict(part, keep) for part in parts)
 
 
 def checked_where(where: Callable[[Tensor], Tensor]) -> State:

@@ -128,6 +128,10 @@ class Pieces(ABC):
             return _merge(part)
         return restrict(_merge(part), in_box(lower, upper))
 
+    def joins(self, index: Tensor) -> Tensor:
+        """Whether the boundary goes on smoothly at the start and end of pieces (n,), (n, 2)."""
+        return torch.zeros(index.shape[0], 2, dtype=torch.bool)
+
     def whole(self) -> Part:
         """Every piece from end to end."""
         count = self.measures.shape[0]
@@ -146,11 +150,13 @@ class Facets(Pieces):
         origins: (m, d).
         axes: (m, k, d); for k >= 2 along different coordinates, as the faces of a box.
         normals: (m, d) unit.
+        smooth: (m, 2) whether a segment goes on smoothly at its start and end; nowhere if None.
     """
 
     origins: Tensor
     axes: Tensor
     normals: Tensor
+    smooth: Tensor | None = None
 
     @cached_property
     def measures(self) -> Tensor:
@@ -162,6 +168,9 @@ class Facets(Pieces):
 
     def lengths(self, index: Tensor) -> Tensor:
         return self.axes.norm(dim=2)[index]
+
+    def joins(self, index: Tensor) -> Tensor:
+        return super().joins(index) if self.smooth is None else self.smooth[index]
 
     def evaluate(self, index: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         offset = (parameters[:, :, None] * self.axes[index]).sum(1)

@@ -102,7 +102,10 @@ def placing(setting: Setting, method: str) -> PlacedSpec:
 @dataclass(frozen=True)
 class Record:
     """One line of the history: the state after a step. Errors are relative L2, None if unknown;
-    those of inferred constants are standard errors."""
+    those of inferred constants are standard errors.
+
+    ``loss`` is what a training method minimises, with its own weights; it is no error.
+    """
 
     step: int
     units: int
@@ -112,6 +115,7 @@ class Record:
     boundary_rms: float
     estimated_error: float | None
     seconds: float
+    loss: float | None = None
     inferred: Mapping[str, float] = field(default_factory=dict)
     standard_error: Mapping[str, float] = field(default_factory=dict)
 
@@ -165,6 +169,21 @@ class Method(ABC):
     @abstractmethod
     def start(self, setting: Setting, network: Network | None) -> State:
         """The state before the first step; ``network`` is what an earlier method left."""
+
+    def checkpoint(self, state: State) -> Mapping[str, Any]:
+        """What :meth:`resume` needs beside the network, as plain values that JSON can hold."""
+        return {}
+
+    def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
+        """The state to go on from, of a solve that ended before it was done.
+
+        Arguments:
+            network: the best one so far.
+            saved: what :meth:`checkpoint` gave then; empty if the solve ended before a first step.
+
+        Without a method of its own this is a start from that network.
+        """
+        return self.start(setting, network)
 
     @abstractmethod
     def step(self, setting: Setting, state: State) -> State:

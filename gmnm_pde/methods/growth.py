@@ -22,6 +22,7 @@ from gmnm_pde.grading import (
     hot_corners,
     interface_corners,
     patches_around,
+    patches_around_holes,
     reentrant_corners,
     variation,
 )
@@ -75,7 +76,7 @@ class Plan:
         singular: whether some of these were known from the start: re-entrant corners, and points
             where the boundary condition changes.
         extra: patches where the residual was concentrated, with the cells they were made at.
-        around: patches around small subdomains, likewise.
+        around: patches around small subdomains and holes, likewise.
     """
 
     cells: float
@@ -152,7 +153,8 @@ class Growth:
             *interface_corners(domain, setting.problem.pieces),
         )
         parts = list(setting.problem.interfaces.values())
-        around = patches_around(domain, parts, first_patch(domain, cells, stretch))
+        whole = first_patch(domain, cells, stretch)
+        around = (*patches_around(domain, parts, whole), *patches_around_holes(domain, whole))
         plan = Plan(
             cells,
             stretch,

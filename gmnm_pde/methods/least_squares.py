@@ -9,8 +9,9 @@ follows from how it did.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from gmnm_pde.collocation import check_blocks, collocate, data_blocks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit, rms
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
+from gmnm_pde.methods.checkpoint import matrix, numbers, packed, unpacked
 from gmnm_pde.methods.endings import DIVERGED, stagnated, too_large
 from gmnm_pde.methods.growth import (
     SEEN,
@@ -126,6 +128,11 @@ class Memory:
     last: tuple[Plan, LinearOutputNetwork] | None = None
 
 
+PLAIN = ("since_best", "graded", "imbalance", "seconds", "troubled", "failure")
+PARTS: dict[str, type] = {"plan": Plan, "estimate": Estimate, "best": Best}
+"""What a checkpoint holds of the memory: plain values, and dataclasses of them."""
+
+
 @dataclass(frozen=True)
 class Level:
     """A level that was solved."""
@@ -173,6 +180,30 @@ class LeastSquares(Method):
         if network is not None:
             memory = replace(memory, expected=self._expected(memory, network))
         return State(network=network, memory=memory)
+
+    def checkpoint(self, state: State) -> Mapping[str, Any]:
+        memory: Memory = state.memory
+        if memory.best is None:
+            return {}
+        plain = {name: getattr(memory, name) for name in PLAIN}
+        parts = {name: packed(getattr(memory, name)) for name in PARTS}
+        last = memory.last is not None and memory.last[0] == memory.best.plan
+        return {**plain, **parts, "values": numbers(memory.values), "last_is_best": last}
+
+    def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
+        """Goes on with the level that would have come next."""
+        state = self.start(setting, network)
+        if not saved:
+            return state
+        memory: Memory = state.memory
+        kept = {name: saved[name] for name in PLAIN}
+        parts: dict[str, Any] = {name: unpacked(kind, saved[name]) for name, kind in PARTS.items()}
+        memory = replace(memory, **kept, **parts, values=matrix(saved["values"], memory.probes))
+        # A better network than that of the last level is kept, and that of the last level is not.
+        if saved["last_is_best"] and memory.best and isinstance(network, LinearOutputNetwork):
+            memory = replace(memory, last=(memory.best.plan, network))
+        expected = self._expected(memory, network, memory.estimate)
+        return replace(state, memory=replace(memory, expected=expected))
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -129,6 +130,18 @@ class VariableProjection(Method):
         )
         eliminate(setting, network, memory)
         return State(network=network, memory=memory)
+
+    def checkpoint(self, state: State) -> Mapping[str, Any]:
+        return {"damping": state.memory.damping, "losses": list(state.memory.losses)}
+
+    def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
+        """Goes on with the next iteration; a new estimate waits until the residual has fallen."""
+        state = self.start(setting, network)
+        if not saved:
+            return state
+        losses = tuple(saved["losses"])
+        memory = replace(state.memory, damping=saved["damping"], losses=losses)
+        return replace(state, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory

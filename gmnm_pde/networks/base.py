@@ -63,6 +63,17 @@ class Network(nn.Module, ABC):
         rows = [torch.einsum("nm,nmp->np", weights[a], jacobians[a]) for a in jacobians]
         return torch.stack(rows).sum(0) if len(rows) > 1 else rows[0]
 
+    def refined(self, points: Tensor, grid: int | None = None) -> Network | None:
+        """A network for about the same function whose grids follow points (n, d).
+
+        Arguments:
+            grid: intervals of the grids, as many as before if not given.
+
+        Returns:
+            None if the network has no grids.
+        """
+        return None
+
 
 def weighted_in_reverse(
     network: Network, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
@@ -159,9 +170,34 @@ class LinearOutputNetwork(Network):
         """D^alpha of every feature for each multi-index alpha, each (n, k)."""
         return {alpha: forward_derivative(self.features, points, alpha) for alpha in orders}
 
+    def weighted_features(
+        self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
+    ) -> list[Tensor]:
+        """For each output, sum over alpha of weights_alpha D^alpha of its own features, (n, k).
+
+        Arguments:
+            weights: of each output, by derivative, at every point (n,).
+        """
+        known = self.feature_derivatives(points, {alpha for each in weights for alpha in each})
+        sizes = [len(self.output_weights[self.own(j)]) for j in range(len(weights))]
+        return [
+            combined([(a, known[alpha][:, self.own(j)]) for alpha, a in each.items()], points, k)
+            for j, (each, k) in enumerate(zip(weights, sizes, strict=True))
+        ]
+
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         features = self.feature_derivatives(points, orders)
         return {alpha: value @ self.output_weights for alpha, value in features.items()}
+
+
+def combined(terms: Sequence[tuple[Tensor, Tensor]], points: Tensor, size: int) -> Tensor:
+    """sum of a (n,) times features (n, k), zeros of k = size columns if there are no terms."""
+    if not terms:
+        return points.new_zeros(len(points), size)
+    total = terms[0][0][:, None] * terms[0][1]
+    for a, feature in terms[1:]:
+        total.addcmul_(a[:, None], feature)
+    return total
 
 
 def forward_derivative(function: PointMap, points: Tensor, orders: Orders) -> Tensor:

@@ -10,6 +10,7 @@ polynomials: all of them in closed form.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
 from gmnm_pde.networks.base import Network
 from gmnm_pde.networks.gmnm import GMNM
+
+AT_ONCE = 4_000_000
+"""Numbers that are held at once while weights are summed up."""
 
 
 class EvolutionSegment(nn.Module):
@@ -43,16 +47,10 @@ class EvolutionSegment(nn.Module):
         """K."""
         return self.mu.shape[0]
 
-    def layer(self) -> GMNM:
-        """The units; nothing of them is trained."""
-        layer = GMNM(self.mu, self.P, self.coefficients.shape[3])
-        layer.requires_grad_(False)
-        return layer
-
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         """D^alpha of the unknowns at points (n, d + 1) of this segment, each (n, m)."""
         place, time = points[:, :-1], points[:, -1]
-        features = self.layer().feature_derivatives(place, {alpha[:-1] for alpha in orders})
+        parts = self._factors(place, {alpha[:-1] for alpha in orders})
         step = torch.searchsorted(self.times.detach(), time.detach().contiguous(), right=True) - 1
         step = step.clamp(0, len(self.times) - 2)
         start, length = self.times[step], (self.times[1:] - self.times[:-1])[step]
@@ -61,15 +59,71 @@ class EvolutionSegment(nn.Module):
         result = {}
         for alpha in orders:
             basis = legendre(tau, degree, alpha[-1]) * ((2 / length) ** alpha[-1])[:, None]
-            feature = features[alpha[:-1]]
-            values = feature.new_zeros(len(points), self.coefficients.shape[3])
+            factors, constant = parts[alpha[:-1]], float(not any(alpha[:-1]))
+            values = points.new_zeros(len(points), self.coefficients.shape[3])
             for index in torch.unique(step).tolist():
                 here = torch.nonzero(step == index)[:, 0]
                 weights = self.coefficients[index].permute(1, 0, 2).flatten(1)
-                parts = (feature[here] @ weights).reshape(len(here), degree + 1, -1)
-                values = values.index_put((here,), torch.einsum("nd,ndm->nm", basis[here], parts))
+                found = _contracted([f[here] for f in factors], weights, constant)
+                found = found.reshape(len(here), degree + 1, -1)
+                values = values.index_put((here,), torch.einsum("nd,ndm->nm", basis[here], found))
             result[alpha] = values
         return result
+
+    def _factors(self, place: Tensor, orders: Collection[Orders]) -> dict[Orders, list[Tensor]]:
+        """D^alpha of all units, as the products of the factors that are there, each (n, .)."""
+        lines = lines_of(self.mu, self.P)
+        if lines is None:
+            layer = GMNM(self.mu, self.P, bias=False).requires_grad_(False)
+            found = layer.feature_derivatives(place, orders)
+            return {alpha: [found[alpha]] for alpha in orders}
+        along = [
+            line.feature_derivatives(place[:, axis, None], {(alpha[axis],) for alpha in orders})
+            for axis, line in enumerate(lines)
+        ]
+        return {
+            alpha: [found[(k,)] for found, k in zip(along, alpha, strict=True)] for alpha in orders
+        }
+
+
+def lines_of(mu: Tensor, P: Tensor) -> list[GMNM] | None:
+    """Units on a line for every coordinate, of which all units are the products, the last one
+    fastest; None if they are not, or if there is one coordinate only.
+
+    A product costs as many exponentials as there are units along its sides.
+    """
+    count, d = mu.shape
+    if d < 2 or P.shape != mu.shape:
+        return None
+    sizes = [len(torch.unique(mu[:, axis])) for axis in range(d)]
+    if prod(sizes) != count:
+        return None
+    lines = []
+    for axis in range(d):
+        places, widths = (
+            part[:, axis].reshape(sizes).movedim(axis, 0).flatten(1) for part in (mu, P)
+        )
+        if not (bool((places == places[:, :1]).all()) and bool((widths == widths[:, :1]).all())):
+            return None
+        line = GMNM(places[:, :1], widths[:, :1], bias=False)
+        lines.append(line.requires_grad_(False))
+    return lines
+
+
+def _contracted(factors: Sequence[Tensor], weights: Tensor, constant: float) -> Tensor:
+    """Sums of products of factors (n, K_1), (n, K_2) ... with weights (K_1 K_2 ... + 1, q), the
+    last ones those of a constant, (n, q)."""
+    first, *rest = factors
+    total = weights[:-1].reshape(first.shape[1], -1)
+    step = max(1, AT_ONCE // total.shape[1])
+    parts = []
+    for start in range(0, len(first), step):
+        part = first[start : start + step] @ total
+        for factor in rest:
+            here = factor[start : start + step]
+            part = (here[:, None] @ part.reshape(len(here), here.shape[1], -1))[:, 0]
+        parts.append(part)
+    return torch.cat(parts) + constant * weights[-1]
 
 
 class Evolution(Network):

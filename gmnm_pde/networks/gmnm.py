@@ -15,7 +15,7 @@ the multivariate Hermite recursion. It holds for P of any shape and rank.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from math import comb, prod
 from typing import Literal
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
 from gmnm_pde.networks.base import LinearOutputNetwork
+from gmnm_pde.networks.products import FEW, Coefficients, Products, covers
 
 Projection = Literal["isotropic", "diagonal", "full", "low_rank"]
 
@@ -132,6 +133,8 @@ class GMNM(LinearOutputNetwork):
         return ("mu", "P")
 
     def features(self, points: Tensor) -> Tensor:
+        if self.n_inputs > FEW:
+            return self._with_bias(self._products(points).g, constant=1.0)
         w = self._project(points[:, None, :] - self.mu)
         g = torch.exp(-0.5 * w.square().sum(-1))
         return self._with_bias(g, constant=1.0)
@@ -139,11 +142,76 @@ class GMNM(LinearOutputNetwork):
     def feature_derivatives(
         self, points: Tensor, orders: Collection[Orders]
     ) -> dict[Orders, Tensor]:
+        if self._by_products(orders):
+            one = points.new_ones(())
+            return {alpha: self.weighted_features(points, [{alpha: one}])[0] for alpha in orders}
         recursion = _Recursion(self, points)
         return {
             alpha: self._with_bias(recursion(alpha), constant=float(not any(alpha)))
             for alpha in orders
         }
+
+    def weighted_features(
+        self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
+    ) -> list[Tensor]:
+        if not self._by_products({alpha for each in weights for alpha in each}):
+            return super().weighted_features(points, weights)
+        products, zero = self._products(points), (0,) * self.n_inputs
+        rows = []
+        for each in weights:
+            units = products.applied(each)
+            constant = each.get(zero, points.new_zeros(())).expand(len(points))[:, None]
+            rows.append(units if self.b is None else torch.cat([units, constant], 1))
+        return rows
+
+    def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
+        if not self._by_products(orders):
+            return super().derivatives(points, orders)
+        products = self._products(points)
+        columns = self.pi.unbind(1)
+        known: dict[int, Tensor] = {}
+        if any(sum(alpha) == 0 for alpha in orders):
+            value = products.g @ self.pi
+            known[0] = value if self.b is None else value + self.b
+        if any(sum(alpha) == 1 for alpha in orders):
+            known[1] = torch.stack([products.gradient(pi) for pi in columns], 2)
+        if any(sum(alpha) == 2 for alpha in orders):
+            known[2] = torch.stack([products.curvatures(pi) for pi in columns], 2)
+        return {
+            alpha: known[order][:, alpha.index(order)] if (order := sum(alpha)) else known[0]
+            for alpha in orders
+        }
+
+    def weighted_jacobian(
+        self, points: Tensor, weights: Mapping[Orders, Tensor], names: Sequence[str]
+    ) -> Tensor:
+        if not self._by_products(weights) or (self.P.ndim == 3 and self.P.shape[1] > 1):
+            return super().weighted_jacobian(points, weights, names)
+        products = self._products(points)
+        each = [
+            Coefficients.of({alpha: a[:, j] for alpha, a in weights.items()}, points)
+            for j in range(self.n_outputs)
+        ]
+        return torch.cat([self._weighted(products, each, name) for name in names], dim=1)
+
+    def _weighted(self, products: Products, each: Sequence[Coefficients], name: str) -> Tensor:
+        """d(sum_j L_j u_j)/d(one parameter), (n, numel)."""
+        if name == "pi":
+            return torch.stack([products.g * products.factor(L) for L in each], 2).flatten(1)
+        if name == "b":
+            zero = products.points.new_zeros(len(products.points))
+            return torch.stack([zero if L.c is None else L.c for L in each], 1)
+        parts = [products.unit_jacobian(L, name) * self.pi[:, j, None] for j, L in enumerate(each)]
+        total = sum_of(parts)
+        if name == "P" and self.P.shape[1:] == (1,):
+            total = total.sum(2, keepdim=True)
+        return total.flatten(1)
+
+    def _by_products(self, orders: Iterable[Orders]) -> bool:
+        return self.n_inputs > FEW and covers(orders)
+
+    def _products(self, points: Tensor) -> Products:
+        return Products(points, self.mu, self.P)
 
     def parameter_jacobian(
         self, points: Tensor, orders: Collection[Orders], names: Sequence[str]

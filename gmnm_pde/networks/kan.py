@@ -11,6 +11,7 @@ factors of a and w here: the same functions with one number less for each edge.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -169,6 +170,11 @@ class KAN(StackedNetwork):
         spec = replace(self.spec, grid=grid)
         made = KAN(spec, self.lower.tolist(), self.upper.tolist(), bases, matrices)
         return made.to(self.weights)
+
+    def refined(self, points: Tensor, grid: int | None = None) -> KAN:
+        made = copy.deepcopy(self)
+        made.update_grid(points)
+        return made if grid is None or grid == self.spec.grid else made.refine(grid)
 
     def inputs(self, points: Tensor) -> list[Tensor]:
         """What each layer is given at points (n, d), (n, inputs)."""

@@ -36,25 +36,28 @@ class Claim:
     order: int
 
 
-def dependence(problem: Problem, residual: Residual, side: Side | None = None) -> Dependence:
+def dependence(
+    problem: Problem, residual: Residual, side: Side | None = None, normals: bool = False
+) -> Dependence:
     """The derivatives that a residual depends on at generic places and values.
 
     Arguments:
         side: where it holds, for a condition.
+        normals: it may ask for a normal, and gets one in no particular direction.
     """
     where = problem.region.sample_interior(PROBES, "random", 0)
-    normals = None
+    out = torch.ones_like(where) / where.shape[1] ** 0.5 if normals else None
     if side is not None:
         ends = (problem.domain.lower, problem.domain.upper)
         where[:, side.axis] = ends[side.end][side.axis]
-        normals = torch.zeros_like(where)
-        normals[:, side.axis] = 2.0 * side.end - 1.0
+        out = torch.zeros_like(where)
+        out[:, side.axis] = 2.0 * side.end - 1.0
     generator = torch.Generator().manual_seed(0)
 
     def generic(name: str, orders: Orders) -> Tensor:
         return 0.5 + torch.rand(len(where), generator=generator, dtype=torch.float64)
 
-    block = Block("equation", "", residual, where, where.new_ones(len(where)), normals)
+    block = Block("equation", "", residual, where, where.new_ones(len(where)), out)
     lin = linearise(problem, block, generic)
     names = list(problem.unknowns)
     sizes = {(names.index(n), alpha): a.abs() for (n, alpha), a in lin.coefficients.items()}

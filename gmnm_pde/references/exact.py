@@ -34,8 +34,10 @@ class Exact(Reference):
             InputError: an unknown without a function.
         """
         names = self.known(problem)
-        columns = [self.values(problem, name, points) for name in names]
-        return ReferenceValues(torch.stack(columns, dim=1), dict.fromkeys(names, 0.0))
+        values = points.new_empty((len(points), len(names)))
+        for column, name in enumerate(names):
+            values[:, column] = self.values(problem, name, points)
+        return ReferenceValues(values, dict.fromkeys(names, 0.0))
 
     def known(self, problem: Problem) -> tuple[str, ...]:
         """All unknowns; of an inverse problem those outputs that it has a function for."""

@@ -115,7 +115,7 @@ class FiniteDifference(Reference):
         for halvings in (2, 1, 0):
             points = (self.points - 1) // 2**halvings + 1
             make = partial(Differences, points=points, order=self.order)
-            options = _options(roles, 2.0 ** (self.order * halvings))
+            options = options_for(roles, 2.0 ** (self.order * halvings))
             start = levels[-1] if levels else None
             levels.append(solve_level(make, roles, chain, options, start))
         coarse, middle, fine = levels
@@ -128,7 +128,7 @@ class FiniteDifference(Reference):
         return GridSolution(fine, near / (gain - 1.0))
 
 
-def _options(roles: Roles, factor: float) -> Options:
+def options_for(roles: Roles, factor: float = 1.0) -> Options:
     """Of a grid whose error is larger by a factor than that of the finest one."""
     timed = roles.problem.time is not None
     keys = [alpha[:-1] if timed else alpha for found in roles.orders for _, alpha in found]

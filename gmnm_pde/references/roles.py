@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,15 +90,8 @@ class Roles:
     def equation_of(self) -> tuple[int, ...]:
         """The equation that each unknown is matched with, by its highest derivatives; it need not
         occur there (a pressure, which goes with the equation of continuity)."""
-        count = len(self.problem.unknowns)
-        score = np.zeros((count, count))
-        for i, keys in enumerate(self.orders):
-            for unknown, alpha in keys:
-                timed = self.problem.time is not None
-                space, rate = (sum(alpha[:-1]), alpha[-1]) if timed else (sum(alpha), 0)
-                score[unknown, i] = max(score[unknown, i], 4.0 ** (space + 4 * rate))
-        _, columns = linear_sum_assignment(score, maximize=True)
-        return tuple(int(i) for i in columns)
+        timed = self.problem.time is not None
+        return match_equations(self.orders, len(self.problem.unknowns), timed)
 
     @cached_property
     def claims(self) -> tuple[Claim, ...]:
@@ -217,6 +211,17 @@ class Roles:
                     mend="Remove one of the two.",
                 )
         return named
+
+
+def match_equations(orders: Sequence[Dependence], count: int, timed: bool) -> tuple[int, ...]:
+    """The equation that each of so many unknowns is matched with, by its highest derivatives."""
+    score = np.zeros((count, count))
+    for i, keys in enumerate(orders):
+        for unknown, alpha in keys:
+            space, rate = (sum(alpha[:-1]), alpha[-1]) if timed else (sum(alpha), 0)
+            score[unknown, i] = max(score[unknown, i], 4.0 ** (space + 4 * rate))
+    _, columns = linear_sum_assignment(score, maximize=True)
+    return tuple(int(i) for i in columns)
 
 
 def _residual(condition: Condition | IntegralCondition) -> Residual:

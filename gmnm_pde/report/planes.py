@@ -15,6 +15,9 @@ from gmnm_pde.report.canvas import Canvas, Fence, Raster, Triangles
 from gmnm_pde.report.mesh import Array, lattice, lattice_points, mesh_of, slices
 
 FENCE_POINTS = 40_000
+NAMED = 4
+"""So many coordinates that a slice does not show are named with their values."""
+
 WIDEST, TALLEST = 12.0, 5.0
 """A domain that is wider or taller than this does not get the same scale both ways."""
 
@@ -84,7 +87,9 @@ def fence_places(problem: Problem) -> list[float]:
 def _slice(problem: Problem, axes: tuple[int, int], lines: list[Array], points: Array) -> Raster:
     domain, names = problem.domain, problem.space
     fixed = [i for i in range(domain.dimension) if i not in axes]
-    note = ", ".join(f"{names[i]} = {points[0, i]:g}" for i in fixed)
+    note = ", ".join(f"{names[i]} = {points[0, i]:g}" for i in fixed[:NAMED])
+    if len(fixed) > NAMED:
+        note = f"through the middle of the other {len(fixed)} coordinates"
     across = lines[0], lines[1]
     parts = _parts(problem, across, points, points, points[:, list(axes)])
     return Raster(points, across, axes, note, distances=_outside(domain, points), **parts)

@@ -17,6 +17,7 @@ from gmnm_pde.report.snapshots import snapshot_error_figure, snapshot_figure, sn
 from gmnm_pde.report.spacetime import history_error_figure, history_figure, history_of
 from gmnm_pde.report.streamlines import is_vector_field, streamline_figure
 from gmnm_pde.report.style import STYLE
+from gmnm_pde.report.surface import surface_figure
 
 WIDEST = 2200
 """Pixels across."""
@@ -33,6 +34,7 @@ def write_pictures(solution: SolutionLike, directory: str | Path) -> list[Path]:
     - convergence.png: the estimated error of each step against time and units, and the measured
       one at the end.
     - inferred.png: every inferred constant after each step, with its interval.
+    - surface.png: in three dimensions the solution and its error on the boundary.
     - streamlines.png: for plane problems whose unknowns (u, v) are a vector field.
     - animation.gif: for problems in two dimensions and time.
 
@@ -55,6 +57,8 @@ def figures_of(solution: SolutionLike) -> dict[str, Figure]:
     figures = {**_fields(solution), "convergence": convergence_figure(solution)}
     if solution.findings.values:
         figures["inferred"] = inferred_figure(solution)
+    if solution.problem.time is None and solution.problem.domain.dimension == 3:
+        figures["surface"] = surface_figure(solution)
     if is_vector_field(solution.problem):
         figures["streamlines"] = streamline_figure(solution)
     return figures

@@ -33,6 +33,8 @@ class StepLike(Protocol):
     def inferred(self) -> Mapping[str, float]: ...
     @property
     def standard_error(self) -> Mapping[str, float]: ...
+    @property
+    def loss(self) -> float | None: ...
 
 
 class ErrorsLike(Protocol):
@@ -67,7 +69,9 @@ class SolutionLike(Protocol):
     def seconds(self) -> float: ...
 
     def __call__(self, points: Tensor, /) -> Tensor: ...
-    def derivative(self, points: Tensor, letters: str, /, *, unknown: str) -> Tensor: ...
+    def derivative(
+        self, points: Tensor, letters: str | Sequence[str], /, *, unknown: str
+    ) -> Tensor: ...
     def reference(self, points: Tensor, /) -> ReferenceValues | None: ...
 
 
@@ -158,9 +162,11 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
     problem = solution.problem
 
     def values(unknown: str, orders: Orders) -> Tensor:
-        letters = "".join(
-            name * count for name, count in zip(problem.coordinates, orders, strict=True)
-        )
+        letters = [
+            name
+            for name, count in zip(problem.coordinates, orders, strict=True)
+            for _ in range(count)
+        ]
         if not letters:
             return solution(points)[:, problem.unknowns.index(unknown)]
         return solution.derivative(points, letters, unknown=unknown)

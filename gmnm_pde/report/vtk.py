@@ -45,8 +45,8 @@ def write_vtu(solution: SolutionLike, path: str | Path) -> Path | None:
         return None
     if problem.time is not None and problem.domain.dimension > 1:
         return _write_series(solution, path.with_suffix(".pvd"))
-    mesh = _mesh(problem)
-    return _write(path, mesh, _fields(problem, sample(solution, mesh.points)))
+    mesh = file_mesh(problem)
+    return _write(path, mesh, point_fields(problem, sample(solution, mesh.points)))
 
 
 def series_folder(path: Path) -> Path:
@@ -54,7 +54,8 @@ def series_folder(path: Path) -> Path:
     return path.with_name(f"{path.stem}-times")
 
 
-def _mesh(problem: Problem) -> Mesh:
+def file_mesh(problem: Problem) -> Mesh:
+    """What a field is stored on: a mesh of the domain, with time one of space and time."""
     if problem.time is None:
         return mesh_of(problem.domain, FILE_POINTS[problem.domain.dimension])
     region = problem.region
@@ -71,7 +72,7 @@ def _write_series(solution: SolutionLike, path: Path) -> Path:
     found = sample(solution, at_times(mesh.points, times), rest=known)
     lines = []
     for i, part in enumerate(found.split([len(mesh.points)] * len(times))):
-        file = _write(folder / f"{i:02d}.vtu", mesh, _fields(problem, part))
+        file = _write(folder / f"{i:02d}.vtu", mesh, point_fields(problem, part))
         lines.append(
             f'    <DataSet timestep="{float(times[i])!r}" part="0" '
             f'file="{folder.name}/{file.name}"/>'
@@ -80,8 +81,8 @@ def _write_series(solution: SolutionLike, path: Path) -> Path:
     return path
 
 
-def _fields(problem: Problem, found: Sample) -> dict[str, Array]:
-    """Point fields by name."""
+def point_fields(problem: Problem, found: Sample) -> dict[str, Array]:
+    """Point fields by name: unknowns, then ``u_reference`` and ``u_error``, or residuals."""
     fields = {}
     for j, name in enumerate(problem.unknowns):
         fields[name] = found.values[:, j]

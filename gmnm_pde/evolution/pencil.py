@@ -1,0 +1,121 @@
+"""The matrices of Newton's equations for every eigenvalue of a method, factored one by one.
+
+For a change z of the coefficients c of all unknowns, and f = h lambda, they are
+
+    G(f) z = (G_0 + G_1 / f + G_2 / f^2) z = F,        G_d = dF/dc^(d).
+
+Conditions that hold no rate, B z = g, are the same for every f. They are solved once, for as many
+coefficients as there are conditions, z_p = B_p^-1 g - W z_r with W = B_p^-1 B_r, p from a QR
+factorisation with pivots (Golub & Van Loan, Matrix Computations, 5.4), so that only
+
+    S(f) = A_r(f) - A_p(f) W
+
+is factored, A being the other rows: in three dimensions half of the modes are held by conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import torch
+from torch import Tensor
+
+STATIC = 1e-14
+"""Rates in a condition, relative, that are rounding."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One matrix S(f), its rows scaled, in factors.
+
+    Arguments:
+        held: A_p(f).
+    """
+
+    LU: Tensor
+    pivots: Tensor
+    scale: Tensor
+    held: Tensor
+
+
+class Pencil:
+    """G(f) for any f.
+
+    Arguments:
+        jacobians: G_0, G_1, ...: dF/dc^(d), each (size, size).
+        held: the last rows, as many as this, are conditions.
+    """
+
+    def __init__(self, jacobians: Sequence[Tensor], held: int) -> None:
+        first, *rates = jacobians
+        size = len(first)
+        static = torch.zeros(size, dtype=torch.bool)
+        static[size - held :] = True
+        for part in rates:
+            largest = first.abs().amax(1)
+            static &= part.abs().amax(1) <= STATIC * largest
+        self._rows, self._static = torch.nonzero(~static)[:, 0], torch.nonzero(static)[:, 0]
+        B = first[self._static]
+        self._norms = B.norm(dim=1).clamp_min(1e-300)
+        Q, R, order = _pivoted(B / self._norms[:, None])
+        rank = len(B)
+        self._order, self._rank = order, rank
+        self._solve_held = torch.linalg.solve_triangular(R[:, :rank], Q.T, upper=True)
+        self._W = torch.linalg.solve_triangular(R[:, :rank], R[:, rank:], upper=True)
+        self._held: list[Tensor] = []
+        self._parts: list[Tensor] = []
+        for part in jacobians:
+            rows = part[self._rows][:, order]
+            held_columns = rows[:, :rank].contiguous()
+            self._held.append(held_columns)
+            self._parts.append(torch.addmm(rows[:, rank:], held_columns, self._W, alpha=-1))
+        self._largest = [part.abs().amax(1) for part in self._parts]
+
+    def factor(self, f: complex) -> Factor:
+        """G(f), to solve with; real if f is."""
+        powers = [f**-d for d in range(len(self._parts))]
+        scale = torch.stack(
+            [abs(power) * part for power, part in zip(powers, self._largest, strict=True)]
+        ).sum(0)
+        scale = scale.clamp_min(1e-300)
+        matrix = _combined(self._parts, powers) / scale[:, None]
+        LU, pivots = torch.linalg.lu_factor(matrix)
+        return Factor(LU, pivots, scale, _combined(self._held, powers))
+
+    def solve(self, factor: Factor, F: Tensor) -> Tensor:
+        """z of G(f) z = F, (size,)."""
+        z = torch.empty_like(F)
+        held = self._solve_held.to(F.dtype) @ (F[self._static] / self._norms)
+        right = (F[self._rows] - factor.held.to(F.dtype) @ held) / factor.scale
+        rest = torch.linalg.lu_solve(factor.LU, factor.pivots, right[:, None])[:, 0]
+        z[self._order[: self._rank]] = held - self._W.to(F.dtype) @ rest
+        z[self._order[self._rank :]] = rest
+        return z
+
+
+def _pivoted(B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Q R = B[:, order] with the largest columns first."""
+    size = B.shape[1]
+    if not len(B):
+        return torch.zeros(0, 0).to(B), B, torch.arange(size)
+    Q, R, order = scipy.linalg.qr(B.numpy(), mode="economic", pivoting=True, check_finite=False)
+    return torch.from_numpy(Q), torch.from_numpy(R), torch.from_numpy(order.astype(np.int64))
+
+
+def _combined(parts: Sequence[Tensor], powers: Sequence[complex]) -> Tensor:
+    """sum_d powers_d parts_d."""
+
+    def total(numbers: Sequence[float]) -> Tensor:
+        result = parts[0] * numbers[0]
+        for number, part in zip(numbers[1:], parts[1:], strict=True):
+            if number:
+                result.add_(part, alpha=number)
+        return result
+
+    real = total([power.real for power in powers])
+    if not isinstance(powers[0], complex):
+        return real
+    return torch.complex(real, total([power.imag for power in powers]))

@@ -1,0 +1,1 @@
+"""What the methods that train every parameter of a network share."""

@@ -1,0 +1,1 @@
+"""The parts of the finite-element reference: meshes, elements, weak forms, conditions."""

@@ -1,0 +1,1 @@
+"""Solving one problem many times: comparisons of solvers, and orders of convergence."""

@@ -1,0 +1,1 @@
+"""One file a peer; each runs in a process and an environment of its own."""
