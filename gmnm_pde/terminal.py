@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from gmnm_pde.accuracy import Errors
     from gmnm_pde.checks import Checked, ConditionFacts
     from gmnm_pde.geometry import Domain
     from gmnm_pde.methods.base import Record
     from gmnm_pde.problem import Problem
-    from gmnm_pde.solution import Errors, Solution
+    from gmnm_pde.solution import Solution
 
 
 _PLAIN_WIDTH = 240

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import runpy
@@ -173,6 +174,38 @@ def dotted_names() -> list[str]:
 @pytest.mark.parametrize("name", dotted_names())
 def test_the_architecture_names_what_is_there(name: str):
     resolved(name)
+
+
+def layers() -> list[list[str]]:
+    """The modules and packages that the architecture lists, from those that use nothing on."""
+    text = ARCHITECTURE.read_text().partition("## Who depends on whom")[2].partition("\n## ")[0]
+    lines = re.findall(r"^    (\w+/?(?:, \w+/?)*)(?:   .*)?$", text, re.MULTILINE)
+    return [line.replace("/", "").split(", ") for line in lines]
+
+
+def imported(file: Path) -> set[str]:
+    """What a file takes from the package when it is loaded itself."""
+    names = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gmnm_pde."):
+            names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "gmnm_pde":
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def test_the_architecture_says_who_depends_on_whom():
+    package = ROOT / "gmnm_pde"
+    place = {name: number for number, line in enumerate(layers()) for name in line}
+    there = {path.stem for path in package.iterdir() if path.suffix == ".py"} - {"__init__"}
+    there |= {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(place) == there
+    assert sum(map(len, layers())) == len(place)
+    for file in package.rglob("*.py"):
+        name = file.relative_to(package).with_suffix("").parts[0]
+        for other in imported(file) & set(place) - {name}:
+            if name != "__init__":
+                assert place[other] < place[name], f"{file} uses {other}"
 
 
 def resolved(name: str) -> Any:

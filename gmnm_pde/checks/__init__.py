@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from gmnm_pde.checks.conditions import Findings, check_conditions
-from gmnm_pde.checks.equations import Locate, check_equations, equations_of, unknown_facts
+from gmnm_pde.checks.equations import Locate, check_equations, unknown_facts
 from gmnm_pde.checks.facts import Checked, ConditionFacts, EquationFacts, UnknownFacts
 from gmnm_pde.checks.finite import Singularity, find_singularity
 from gmnm_pde.checks.inference import check_inferred, positive_notes
@@ -88,7 +88,7 @@ def _remarks(
     equations: list[EquationFacts],
     forms: list[LinearForm],
 ) -> list[str]:
-    notes = [note for equation in equations_of(problem) for note in equation.notes]
+    notes = [note for equation in problem.laws for note in equation.notes]
     notes += problem.region.notes
     if free and len(problem.unknowns) == 1:
         notes.append(

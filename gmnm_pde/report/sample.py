@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gmnm_pde.fields import Orders
 from gmnm_pde.inferred import Findings
-from gmnm_pde.problem import Equation, Problem, ReferenceValues
+from gmnm_pde.problem import Problem, ReferenceValues
 
 Array = NDArray[np.float64]
 
@@ -172,7 +172,7 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
         return solution.derivative(points, letters, unknown=unknown)
 
     jet = problem.jet(points, values)
-    columns = [cast(Equation, equation).residual(jet) for equation in problem.equations]
+    columns = [equation.residual(jet) for equation in problem.laws]
     return torch.stack(columns, dim=1)
 
 
