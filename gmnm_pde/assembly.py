@@ -55,14 +55,18 @@ class Block:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Block:
         """The block on a device in a dtype."""
-        moved = {
-            name: None if value is None else value.to(device=device, dtype=dtype)
-            for name, value in (
-                ("points", self.points), ("weights", self.weights),
-                ("normals", self.normals), ("average", self.average), ("share", self.share),
-            )
-        }  # fmt: skip
-        return replace(self, **moved)  # type: ignore[arg-type]
+
+        def moved(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value.to(device=device, dtype=dtype)
+
+        return replace(
+            self,
+            points=self.points.to(device=device, dtype=dtype),
+            weights=self.weights.to(device=device, dtype=dtype),
+            normals=moved(self.normals),
+            average=moved(self.average),
+            share=moved(self.share),
+        )
 
     def combine(self, rows: Tensor) -> Tensor:
         """Apply the weights and, for an integral, the quadrature."""

@@ -9,7 +9,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -44,7 +44,7 @@ from gmnm_pde.verbs.studying import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from gmnm_pde.catalog import Kind
 
 app = typer.Typer(
     name="gmnm-pde",
@@ -218,7 +218,7 @@ def list_entries(
             f"there is no list of {kind!r}.", mend=suggest(kind, ("problems", "solvers"))
         )
     table = two_columns()
-    for entry in entries(kind):  # type: ignore[arg-type]
+    for entry in entries(cast("Kind", kind)):
         table.add_row(entry.name, entry.description)
     make_console().print(table)
 

@@ -25,7 +25,6 @@ from gmnm_pde.placement import Layout
 from gmnm_pde.problem import (
     AnyCondition,
     Condition,
-    Equation,
     IntegralCondition,
     Interface,
     Periodic,
@@ -147,13 +146,7 @@ def check_blocks(
 def equation_blocks(problem: Problem, interior: Tensor) -> list[Block]:
     """One block for each equation."""
     ones = interior.new_ones(len(interior))
-    return [
-        Block("equation", item.label, item.residual, interior, ones) for item in _equations(problem)
-    ]
-
-
-def _equations(problem: Problem) -> Sequence[Equation]:
-    return cast(Sequence[Equation], problem.equations)
+    return [Block("equation", item.label, item.residual, interior, ones) for item in problem.laws]
 
 
 def _sides(condition: Condition) -> str | Sequence[str]:

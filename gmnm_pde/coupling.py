@@ -13,7 +13,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Jet, Residual
 from gmnm_pde.geometry import Boundary, nudge
 from gmnm_pde.geometry.domain import SIDE_NAMES
-from gmnm_pde.problem import Equation, Interface, Periodic, Problem
+from gmnm_pde.problem import Interface, Periodic, Problem
 from gmnm_pde.regions import Selection
 
 
@@ -128,8 +128,7 @@ def _orders_along(problem: Problem, axis: int) -> dict[str, int]:
     """How often the equations differentiate each unknown along a coordinate, at least once."""
     few = problem.region.sample_interior(4)
     found = dict.fromkeys(problem.unknowns, 1)
-    for item in problem.equations:
-        assert isinstance(item, Equation)
+    for item in problem.laws:
         block = Block("equation", item.label, item.residual, few, few.new_ones(len(few)))
         lin = linearise(problem, block, lambda name, orders: few.new_full((len(few),), 0.7))
         for name, orders in lin.coefficients:

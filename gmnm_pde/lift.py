@@ -207,7 +207,7 @@ def _blended(problem: Problem, givens: Sequence[Given]) -> PointMap:
     """
     if len(givens) == 1:
         return givens[0][1]
-    result: PointMap = lambda points: points.new_zeros(len(points))  # noqa: E731
+    result: PointMap = _zero
     faces: dict[int, dict[float, PointMap]] = {}
     for condition, given in givens:
         for name in sides_of(condition):
@@ -222,6 +222,10 @@ def _blended(problem: Problem, givens: Sequence[Given]) -> PointMap:
     for condition, given in givens:
         _check_kept(problem, condition, given, result, size)
     return result
+
+
+def _zero(points: Tensor) -> Tensor:
+    return points.new_zeros(len(points))
 
 
 def _face(problem: Problem, name: str) -> tuple[int, float]:

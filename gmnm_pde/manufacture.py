@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -104,7 +104,7 @@ def manufactured(problem: Problem, solution: Mapping[str, Solution]) -> Problem:
     reference = problem.reference
     return replace(
         problem,
-        equations=[_equation(item, exact) for item in cast(list[Equation], problem.equations)],
+        equations=[_equation(item, exact) for item in problem.laws],
         conditions=[_condition(item, exact) for item in problem.conditions],
         reference=Exact({name: residual(node) for name, node in nodes.items()})
         if reference is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmnm_pde.accuracy import Errors, finite
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
 from gmnm_pde.inferred import Findings
+from gmnm_pde.inversion import with_fields
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
 from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild, stored_options
@@ -27,35 +29,6 @@ Points = TypeVar("Points", Tensor, np.ndarray)
 
 CHUNK = 2_000_000
 """Units times points that are evaluated at once: 16 MB an intermediate result."""
-
-ERROR_POINTS = 4000
-"""Points on which errors are measured; no solver uses them."""
-
-ERROR_SEED = 202_511
-"""Their seed, apart from every seed that a solve derives from its own."""
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Errors against a reference, on points that the solve never used.
-
-    Arguments:
-        relative_l2: |u - reference| / |reference|, one an unknown.
-        max_error: the largest |u - reference| over the largest |reference|.
-        reference: its kind.
-        own_error: of the reference itself, 0 for an exact one.
-        up_to_constant: the mean difference was taken off where a constant is free.
-        inferred: |k - reference| / |reference| of the constants that the reference knows.
-        constants: these.
-    """
-
-    relative_l2: Mapping[str, float]
-    max_error: Mapping[str, float]
-    reference: str
-    own_error: Mapping[str, float]
-    up_to_constant: bool = False
-    inferred: Mapping[str, float] = field(default_factory=dict)
-    constants: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,52 +271,6 @@ class Solution:
         return value if value is not None and math.isfinite(value) else None
 
 
-def measure(
-    problem: Problem,
-    network: Network,
-    *,
-    up_to_constant: Collection[str] = (),
-    points: int = ERROR_POINTS,
-    inferred: Mapping[str, float] | None = None,
-) -> Errors | None:
-    """Errors of a network against the problem's reference, None without one.
-
-    They are measured at random points, or at the reference's own points if it has some. The mean
-    difference is taken off for the unknowns that are known ``up_to_constant`` only.
-    """
-    if problem.reference is None:
-        return None
-    names = problem.reference.known(problem)
-    truth = problem.reference.constants(problem)
-    kind = problem.reference.name
-    constants = {
-        name: abs(value - truth[name]) / (abs(truth[name]) or 1.0)
-        for name, value in (inferred or {}).items()
-        if name in truth
-    }
-    if not names:
-        return Errors({}, {}, kind, {}, inferred=constants, constants=truth)
-    where = problem.reference.own_points(problem)
-    if where is None:
-        where = problem.region.sample_interior(points, "random", ERROR_SEED)
-    reference = problem.reference.evaluate(problem, where)
-    example = next(network.parameters())
-    with torch.no_grad():
-        values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
-    # A reference may know less than the solution: not the fields that were inferred.
-    difference = values[:, [problem.outputs.index(name) for name in names]] - reference.values
-    free = difference.new_tensor([float(name in up_to_constant) for name in names])
-    difference = difference - free * difference.mean(0)
-    relative, largest = {}, {}
-    for j, name in enumerate(names):
-        size, top = reference.values[:, j].norm().item(), reference.values[:, j].abs().max().item()
-        # A reference of zero has no relative error: the error itself is given.
-        relative[name] = difference[:, j].norm().item() / (size or math.sqrt(len(where)))
-        largest[name] = difference[:, j].abs().max().item() / (top or 1.0)
-    own_error = reference.own_error
-    return Errors(relative, largest, kind, own_error, bool(up_to_constant), constants, truth)
-
-
 def load(
     path: str | Path, *, problem: Problem | None = None, network: Network | None = None
 ) -> Solution:
@@ -382,8 +309,7 @@ def load(
         )
     try:
         if network is None:
-            solved = lifted(problem) if problem is not None and made_for_problem(name) else problem
-            network = rebuild(name, arrays, solved, options)
+            network = rebuild(name, arrays, _as_solved(problem, name), options)
         network.load_state_dict(arrays)
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         raise InputError(
@@ -397,10 +323,19 @@ def load(
         raise InputError(f"this is not a whole solution: {error}.", file=file) from None
 
 
+def _as_solved(problem: Problem | None, name: str | None) -> Problem | None:
+    """The problem whose substitution completes a stored network."""
+    if problem is None or not made_for_problem(name):
+        return problem
+    return with_fields(problem) if problem.infer else lifted(problem)
+
+
 def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
-    errors, findings = about.pop("errors"), Findings(**about.pop("findings", {}))
+    errors, stored = about.pop("errors"), about.pop("findings", {})
+    notes, fields = (tuple(stored.pop(name, ())) for name in ("notes", "fields"))
+    findings = Findings(**stored, notes=notes, fields=fields)
     problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,
@@ -445,14 +380,6 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _npz(path: str | Path) -> Path:
     path = Path(path)
     return path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")
-
-
-def finite(figures: Mapping[str, float | None]) -> dict[str, float | None]:
-    """The figures, None for one that is not a number: it does not exist."""
-    return {
-        name: value if value is not None and math.isfinite(value) else None
-        for name, value in figures.items()
-    }
 
 
 def unique(notes: Sequence[str]) -> tuple[str, ...]:

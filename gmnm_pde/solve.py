@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from gmnm_pde.accuracy import finite, measure
 from gmnm_pde.checks import Checked, check
 from gmnm_pde.errors import InputError
 from gmnm_pde.lift import lifted
@@ -25,7 +26,7 @@ from gmnm_pde.methods import (
 from gmnm_pde.networks import Enforced, GMNMSpec, Network, stored_name
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
-from gmnm_pde.solution import Solution, finite, measure, unique
+from gmnm_pde.solution import Solution, unique
 
 TIME_LIMIT = 60.0
 """Seconds a solve may take if nothing is said."""

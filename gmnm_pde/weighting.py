@@ -11,9 +11,8 @@ around the solution of the level before.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, Linearised, at_network, at_zero, linearise
 from gmnm_pde.networks import Network
 from gmnm_pde.placement import Layout
-from gmnm_pde.problem import Equation, Problem
+from gmnm_pde.problem import Problem
 
 SMALLEST = 1e-10
 """An unknown is taken to be at least this part of the largest one."""
@@ -131,7 +130,7 @@ def _resolved_share(problem: Problem, block: Block, spacing: Tensor, expected: E
     assert block.normals is not None
     h = 1 / (block.normals / spacing).norm(dim=1)
     held = {name for name, _ in expected.form(problem, block).coefficients}
-    for equation in cast(Sequence[Equation], problem.equations):
+    for equation in problem.laws:
         lin = expected.form(problem, replace(block, residual=equation.residual))
         for name in held:
             orders = [sum(alpha) for other, alpha in lin.coefficients if other == name]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gmnm_pde.accuracy import measure
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval
 from gmnm_pde.methods import LBFGS, Adam, GaussNewton, Setting, State
@@ -30,7 +31,6 @@ from gmnm_pde.methods.training.windows import row_times, windowed
 from gmnm_pde.networks import MLPSpec
 from gmnm_pde.problem import Dirichlet, Initial, Periodic, Problem, Sampling
 from gmnm_pde.references import Exact
-from gmnm_pde.solution import measure
 from gmnm_pde.solve import run
 
 pi, sin, exp = math.pi, torch.sin, torch.exp

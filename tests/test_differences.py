@@ -6,8 +6,8 @@ import evolving as e
 import numpy as np
 import pytest
 import torch
+from shared import refused_by
 
-from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
 from gmnm_pde.problem import Condition, Dirichlet, Initial, Neumann, Periodic, Problem
 from gmnm_pde.references import FiniteDifference
@@ -119,19 +119,7 @@ def test_continuation_starts_from_the_easier_problem():
 
 
 def refused(words: str, *, points: int = 21, **parts: object) -> None:
-    given = {
-        "coordinates": "xt",
-        "unknowns": "u",
-        "domain": Interval(0, 1),
-        "equations": [lambda u: u.t - u.xx],
-        "conditions": [Initial(0.0), Dirichlet("boundary")],
-        "time": (0, 1),
-        **parts,
-    }
-    problem = Problem(**given)
-    at = torch.full((1, len(problem.coordinates)), 0.5, dtype=torch.float64)
-    with pytest.raises(InputError, match=words):
-        FiniteDifference(points=points).evaluate(problem, at)
+    refused_by(FiniteDifference(points=points), words, **parts)
 
 
 def test_refusals():

@@ -62,10 +62,6 @@ PARTS: dict[str, tuple[Domain, tuple[str, ...]]] = {
 }
 
 
-def f64(numbers: object) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float64)
-
-
 # distance functions
 
 

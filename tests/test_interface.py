@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from shared import f64
 from torch import Tensor
 
 import gmnm_pde as gp
@@ -70,10 +71,6 @@ SPLITS: dict[str, tuple[Domain, dict[str, Domain], int]] = {
     "beyond": (SQUARE, {"a": Disk((1, 0), 0.5)}, 2),
     "ball": (Box(((-1, 1),) * 3), {"a": Ball((0, 0, 0), 0.5)}, 2),
 }
-
-
-def f64(numbers: object) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float64)
 
 
 # pieces

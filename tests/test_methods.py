@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gmnm_pde.accuracy import measure
 from gmnm_pde.assembly import at_network, residual_rows
 from gmnm_pde.collocation import collocate
 from gmnm_pde.config import load_problem
@@ -36,7 +37,6 @@ from gmnm_pde.networks import GMNM, GMNMSpec, MLPSpec, Network, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch, margin_for
 from gmnm_pde.problem import Dirichlet, Initial, Problem, Sampling
 from gmnm_pde.references import Exact
-from gmnm_pde.solution import measure
 from gmnm_pde.solve import run
 
 sin, exp, pi = torch.sin, torch.exp, math.pi

@@ -14,6 +14,7 @@ from scipy.integrate import solve_bvp
 from torch import Tensor
 
 import gmnm_pde as gp
+from gmnm_pde.accuracy import measure
 from gmnm_pde.assembly import at_network, residual_rows
 from gmnm_pde.cli import main
 from gmnm_pde.collocation import check_blocks, collocate
@@ -29,7 +30,6 @@ from gmnm_pde.placement import Layout, first_patch
 from gmnm_pde.problem import Problem, Sampling
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.references import Exact
-from gmnm_pde.solution import measure
 from gmnm_pde.weighting import Expected, weighted
 
 sin, cos, exp, pi = torch.sin, torch.cos, torch.exp, math.pi

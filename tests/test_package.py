@@ -165,6 +165,47 @@ def test_a_fresh_environment_solves_by_name(wheel, tmp_path):
     assert subprocess.run(importable, cwd=home, env=environment, capture_output=True).returncode
 
 
+WITHOUT_EXTRAS = """
+import importlib.abc, sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("shapely", "trimesh", "skfem", "h5py"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from gmnm_pde.cli import main
+"""
+
+
+def test_the_core_is_enough_to_solve(tmp_path):
+    code = """
+assert main(["solve", "poisson", "--rtol", "1e-2", "--quiet", "--out", "run"]) == 0
+assert main(["check", "gear"]) == 0
+"""
+    python("-c", WITHOUT_EXTRAS + code, cwd=tmp_path)
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "extra"),
+    [
+        (["check", "poisson-torus"], "trimesh", "geometry"),
+        (["solve", "diffusion-hole", "--rtol", "0.1", "--out", "run"], "skfem", "fem"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_its_extra(command, package, extra, tmp_path):
+    code = f"""
+import contextlib, io
+with contextlib.redirect_stderr(io.StringIO()) as said:
+    code = main({command})
+assert code == 2, code
+assert "the package {package}, which is not installed" in said.getvalue(), said.getvalue()
+assert 'pip install "gmnm-pde[{extra}]"' in said.getvalue(), said.getvalue()
+"""
+    python("-c", WITHOUT_EXTRAS + code, cwd=tmp_path)
+
+
 # pins
 
 

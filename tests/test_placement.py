@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from shared import f64
 from torch import Tensor
 
 from gmnm_pde.geometry import (
@@ -42,10 +43,6 @@ DOMAINS: dict[str, Domain] = {
     "ball": Ball((0.0, 0.0, 0.0), 1.0),
 }
 TWO_DIMENSIONAL = {name: domain for name, domain in DOMAINS.items() if domain.dimension == 2}
-
-
-def f64(numbers: object) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def uniform_layout(domain: Domain, cells: float = 6.0, margin: float = 4.0) -> Layout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import runpy
@@ -175,6 +176,38 @@ def test_the_architecture_names_what_is_there(name: str):
     resolved(name)
 
 
+def layers() -> list[list[str]]:
+    """The modules and packages that the architecture lists, from those that use nothing on."""
+    text = ARCHITECTURE.read_text().partition("## Who depends on whom")[2].partition("\n## ")[0]
+    lines = re.findall(r"^    (\w+/?(?:, \w+/?)*)(?:   .*)?$", text, re.MULTILINE)
+    return [line.replace("/", "").split(", ") for line in lines]
+
+
+def imported(file: Path) -> set[str]:
+    """What a file takes from the package when it is loaded itself."""
+    names = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gmnm_pde."):
+            names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "gmnm_pde":
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def test_the_architecture_says_who_depends_on_whom():
+    package = ROOT / "gmnm_pde"
+    place = {name: number for number, line in enumerate(layers()) for name in line}
+    there = {path.stem for path in package.iterdir() if path.suffix == ".py"} - {"__init__"}
+    there |= {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(place) == there
+    assert sum(map(len, layers())) == len(place)
+    for file in package.rglob("*.py"):
+        name = file.relative_to(package).with_suffix("").parts[0]
+        for other in imported(file) & set(place) - {name}:
+            if name != "__init__":
+                assert place[other] < place[name], f"{file} uses {other}"
+
+
 def resolved(name: str) -> Any:
     """The module, class, function or field that a dotted name inside the package stands for."""
     path, rest = "gmnm_pde", name.split(".")
@@ -200,6 +233,8 @@ def problem_of(block: Snippet, folder: Path) -> Path:
     """The file that a snippet stands for, with the measurements of the guide beside it."""
     for name in ("observations.csv", "reference.csv"):
         (folder / name).write_text(snippets(GUIDE, "csv")[0].text)
+    for own in snippets(TUTORIAL, "csv"):
+        (folder / own.info.split()[1]).write_text(own.text)
     file = folder / "problem.yaml"
     file.write_text(block.text if block.info == "yaml whole" else spliced(BASE.text, block.text))
     return file
@@ -275,6 +310,7 @@ def test_every_key_of_the_schema_is_in_the_guide():
 
     text = GUIDE.read_text()
     models = (schema.ProblemFile, schema.Domain, schema.Condition, schema.Data, schema.Sampling)
+    models += (schema.Infer,)
     keys = {key for model in models for key in model.model_fields}
     keys |= {*schema.Reference.model_fields, *schema.FiniteDifference.model_fields}
     keys |= {*schema.Spectral.model_fields}

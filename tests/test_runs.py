@@ -18,13 +18,13 @@ from rich.console import Console
 
 import gmnm_pde as gp
 from gmnm_pde import catalog, runs
+from gmnm_pde.accuracy import Errors
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.errors import InputError
 from gmnm_pde.inferred import Findings
 from gmnm_pde.methods.base import Record
 from gmnm_pde.problem import Problem
-from gmnm_pde.solution import Errors
 from gmnm_pde.terminal import Progress
 
 RECORDS = (

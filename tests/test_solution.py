@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 import gmnm_pde as gp
 from gmnm_pde import __version__
+from gmnm_pde.accuracy import ERROR_POINTS, Errors, measure
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods import Record
 from gmnm_pde.networks import GMNM, NETWORKS, KANSpec, MLPSpec, Network
 from gmnm_pde.problem import Problem, Reference, ReferenceValues
-from gmnm_pde.solution import ERROR_POINTS, Errors, Solution, measure
+from gmnm_pde.solution import Solution
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 

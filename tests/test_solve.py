@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import gmnm_pde as gp
+from gmnm_pde.accuracy import measure
 from gmnm_pde.methods import LeastSquares, Record, VariableProjection, base
 from gmnm_pde.networks import GMNMSpec, LinearOutputNetwork, PlacedSpec
 from gmnm_pde.problem import Problem
@@ -427,7 +428,7 @@ def test_an_observer_sees_the_network_after_every_step():
         "poisson", rtol=1e-6, observe=lambda record, network: seen.append((record, network))
     )
     assert tuple(record for record, _ in seen) == solution.history
-    errors = [gp.solution.measure(solution.problem, network) for _, network in seen]
+    errors = [measure(solution.problem, network) for _, network in seen]
     assert errors[-1] == solution.errors
     assert errors[0].relative_l2["u"] > 10 * errors[-1].relative_l2["u"]
 

@@ -8,6 +8,7 @@ import evolving as e
 import numpy as np
 import pytest
 import torch
+from shared import refused_by
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Box, Disk, Interval, Rectangle
@@ -307,19 +308,7 @@ def test_it_solves_once_for_each_problem():
 
 
 def refused(words: str, *, points: int | None = 8, **parts: object) -> None:
-    given = {
-        "coordinates": "xt",
-        "unknowns": "u",
-        "domain": Interval(0, 1),
-        "equations": [lambda u: u.t - u.xx],
-        "conditions": [Initial(0.0), Dirichlet("boundary")],
-        "time": (0, 1),
-        **parts,
-    }
-    problem = Problem(**given)
-    at = torch.full((1, len(problem.coordinates)), 0.5, dtype=torch.float64)
-    with pytest.raises(InputError, match=words):
-        Spectral(points=points).evaluate(problem, at)
+    refused_by(Spectral(points=points), words, **parts)
 
 
 def test_refusals():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from gmnm_pde.accuracy import Errors, measure
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Disk, Interval, Rectangle
 from gmnm_pde.problem import Dirichlet, Initial, Problem, Reference
 from gmnm_pde.references import Exact, Table
-from gmnm_pde.solution import Errors, measure
 from gmnm_pde.terminal import measured_text
 
 SQUARE = Rectangle(x=(0, 1), y=(0, 1))
@@ -189,7 +189,7 @@ def test_refusals(tmp_path):
     refused(path, "x is 'a'", text="x,y,u\na,0,0\n")
     refused(path, r"1 of 2 points lie outside .* \(2, 0\)", text="x,y,u\n0,0,1\n2,0,1\n")
     path.write_bytes(b"\xff\xfe\x00")
-    refused(path, "not a CSV file")
+    refused(path, "not CSV text")
     # In the box around the domain is not in the domain; nor is a time after the last one.
     text = "x,y,u\n0,0,1\n0.9,0.9,1\n"
     refused(path, "outside the domain", square(domain=Disk((0, 0), 1)), text)

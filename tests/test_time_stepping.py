@@ -15,6 +15,7 @@ import torch
 from evolution_parts import plan
 from torch import Tensor
 
+from gmnm_pde.accuracy import measure
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.march import Journey, March, TooManyUnits
 from gmnm_pde.evolution.system import shape_of
@@ -32,7 +33,6 @@ from gmnm_pde.problem import (
     Sampling,
 )
 from gmnm_pde.references import Exact
-from gmnm_pde.solution import measure
 from gmnm_pde.solve import run
 
 exp, sin, cos, tanh, pi = torch.exp, torch.sin, torch.cos, torch.tanh, math.pi

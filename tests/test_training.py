@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from gmnm_pde.accuracy import measure
 from gmnm_pde.checks import check
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
@@ -42,7 +43,6 @@ from gmnm_pde.networks import (
 from gmnm_pde.problem import Condition, Dirichlet, Initial, Interface, Problem, Sampling
 from gmnm_pde.references import Exact
 from gmnm_pde.report.convergence import convergence_figure
-from gmnm_pde.solution import measure
 from gmnm_pde.solve import posed, run, shared
 from gmnm_pde.terminal import record_text
 

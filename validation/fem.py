@@ -15,10 +15,10 @@ import numpy as np
 import skfem
 import torch
 
+from gmnm_pde.accuracy import ERROR_POINTS, ERROR_SEED
 from gmnm_pde.catalog import find_in_catalogue
 from gmnm_pde.config import load_problem
 from gmnm_pde.problem import Problem
-from gmnm_pde.solution import ERROR_POINTS, ERROR_SEED
 from validation.fem_problems import PROBLEMS, Array, Weak
 from validation.fem_solve import ELEMENTS, sampled, solve
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.checks.demands import Demands
-from gmnm_pde.checks.equations import Locate, equations_of
+from gmnm_pde.checks.equations import Locate
 from gmnm_pde.checks.facts import EquationFacts
 from gmnm_pde.checks.linear import LinearForm, linear_form
 from gmnm_pde.checks.sites import Sites, on_side
@@ -143,7 +143,7 @@ def _check_inflow(
 ) -> list[str]:
     """A first-order equation a u_t + b . grad u = ... takes one condition where b . n / a < 0."""
     sites, name = given.sites, problem.unknowns[0]
-    form = linear_form(problem, equations_of(problem)[0].residual, sites.points)
+    form = linear_form(problem, problem.laws[0].residual, sites.points)
     rate = form.coefficients.get((name, unit_orders(problem.coordinates, "t")))
     if not form.linear or rate is None or problem.data is not None:
         return []

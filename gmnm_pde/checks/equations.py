@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import torch
 
@@ -35,7 +34,7 @@ def check_equations(
     if not len(points):
         points = problem.region.sample_interior(_POINTS)
     facts, forms = [], []
-    for index, equation in enumerate(equations_of(problem)):
+    for index, equation in enumerate(problem.laws):
         try:
             form = linear_form(problem, equation.residual, points)
             if not form.coefficients:
@@ -50,11 +49,6 @@ def check_equations(
         forms.append(form)
     _check_mentioned(problem, forms, locate)
     return facts, forms
-
-
-def equations_of(problem: Problem) -> Sequence[Equation]:
-    """The equations, which a problem holds as :class:`Equation` whatever it was given."""
-    return cast(Sequence[Equation], problem.equations)
 
 
 def unknown_facts(problem: Problem, forms: Sequence[LinearForm]) -> list[UnknownFacts]:

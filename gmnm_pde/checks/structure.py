@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from gmnm_pde.checks.equations import Locate, equations_of, measured
+from gmnm_pde.checks.equations import Locate, measured
 from gmnm_pde.checks.facts import EquationFacts
 from gmnm_pde.checks.linear import LinearForm, sign_of_symbol
 from gmnm_pde.errors import InputError
@@ -75,7 +75,7 @@ def check_determined(problem: Problem, forms: Sequence[LinearForm], locate: Loca
         message = f"{len(forms)} {many} cannot determine {len(wanted)} unknowns"
     else:
         holding = [i for i, row in enumerate(table) if row[left[0]] is not None]
-        labels = " and ".join(repr(equations_of(problem)[i].label) for i in holding)
+        labels = " and ".join(repr(problem.laws[i].label) for i in holding)
         others = [wanted[match.unknown] for match in matches if match.equation in holding]
         message = f"what holds {name}, {labels}, is needed for {' and '.join(sorted(others))}"
     error = InputError(

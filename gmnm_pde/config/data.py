@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from gmnm_pde.csv_file import finite_number, read_rows
 from gmnm_pde.errors import InputError, suggest
 from gmnm_pde.problem import Data
 
@@ -57,22 +57,9 @@ def _read(
     path: Path, coordinates: Sequence[str], unknowns: Sequence[str]
 ) -> tuple[list[str], list[list[float]]]:
     """The names of the columns and the rows."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.reader(stream)
-            header = [name.strip() for name in next(rows, [])]
-            _check_header(header, coordinates, unknowns, path)
-            return header, _numbers(rows, header, coordinates, path)
-    except OSError as error:
-        raise InputError(
-            f"the data file cannot be read: {error.strerror or error}.",
-            mend="The path is relative to the problem file.",
-            file=path,
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"the data file is not CSV text: {error}.", mend="Save it as UTF-8 CSV.", file=path
-        ) from None
+    header, rows = read_rows(path)
+    _check_header(header, coordinates, unknowns, path)
+    return header, [_numbers(row, line, header, coordinates, path) for line, row in rows]
 
 
 def _check_header(
@@ -106,46 +93,36 @@ def _check_header(
 
 
 def _numbers(
-    rows: Iterable[list[str]], header: list[str], coordinates: Sequence[str], path: Path
-) -> list[list[float]]:
-    table = []
-    for line, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(header):
-            raise InputError(
-                f"{len(row)} values where {len(header)} columns are named.",
-                mend="Separate values by commas, numbers with a decimal point.",
-                file=path,
-                line=line,
-            )
-        values = [
-            math.nan
-            if name not in coordinates and not cell.strip()
-            else _number(cell, name, path, line)
-            for name, cell in zip(header, row, strict=True)
-        ]
-        measured = [name for name in header if name not in coordinates]
-        if measured and all(math.isnan(values[header.index(name)]) for name in measured):
-            raise InputError(
-                f"nothing was measured in this row: column {' and '.join(map(repr, measured))} "
-                "is empty.",
-                mend="Give a value, or remove the row.",
-                file=path,
-                line=line,
-            )
-        table.append(values)
-    return table
+    row: list[str], line: int, header: list[str], coordinates: Sequence[str], path: Path
+) -> list[float]:
+    if len(row) != len(header):
+        raise InputError(
+            f"{len(row)} values where {len(header)} columns are named.",
+            mend="Separate values by commas, numbers with a decimal point.",
+            file=path,
+            line=line,
+        )
+    values = [
+        math.nan if name not in coordinates and not cell else _number(cell, name, path, line)
+        for name, cell in zip(header, row, strict=True)
+    ]
+    measured = [name for name in header if name not in coordinates]
+    if measured and all(math.isnan(values[header.index(name)]) for name in measured):
+        raise InputError(
+            f"nothing was measured in this row: column {' and '.join(map(repr, measured))} is "
+            "empty.",
+            mend="Give a value, or remove the row.",
+            file=path,
+            line=line,
+        )
+    return values
 
 
 def _number(cell: str, column: str, path: Path, line: int) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = finite_number(cell)
+    if value is None:
         raise InputError(
-            f"column {column!r} holds {cell.strip()[:40]!r}, which is not a finite number.",
+            f"column {column!r} holds {cell[:40]!r}, which is not a finite number.",
             mend="Correct the value or remove the row.",
             file=path,
             line=line,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gmnm_pde.config import schema
 from gmnm_pde.config.data import read_outline
@@ -169,7 +169,8 @@ class DomainReader:
 
     def number(self, value: object, path: KeyPath) -> float:
         """One constant expression as a float."""
-        return located(self._source, path, lambda: constant(value, self._parameters))  # type: ignore[arg-type]
+        text = cast("str | float", value)
+        return located(self._source, path, lambda: constant(text, self._parameters))
 
 
 def located(source: Source, path: KeyPath, make: Callable[[], Result]) -> Result:

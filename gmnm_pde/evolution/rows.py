@@ -40,8 +40,8 @@ def equation_blocks(problem: Problem, points: Tensor, time: float) -> list[Block
     """The equations at points in space."""
     ones = points.new_ones(len(points))
     return [
-        Block("equation", item.label, item.residual, at_time(points, time), ones)  # type: ignore[union-attr]
-        for item in problem.equations
+        Block("equation", item.label, item.residual, at_time(points, time), ones)
+        for item in problem.laws
     ]
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from gmnm_pde.errors import InputError
+from gmnm_pde.geometry.closing import closed_shell
 from gmnm_pde.geometry.faceted import Faceted
 from gmnm_pde.geometry.mesh_file import KINDS, MeshData, read_mesh
-from gmnm_pde.geometry.shell import Array, Indices, Shell, closed_shell
+from gmnm_pde.geometry.shell import Array, Indices, Shell
 
 RESERVED = ("initial", "final", "boundary")
 """Names that `at` has for other things."""

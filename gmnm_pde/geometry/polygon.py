@@ -13,9 +13,10 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.extras import extra
+from gmnm_pde.geometry.closing import closed_shell
 from gmnm_pde.geometry.domain import finite_numbers
 from gmnm_pde.geometry.faceted import Faceted
-from gmnm_pde.geometry.shell import Shell, closed_shell
+from gmnm_pde.geometry.shell import Shell
 
 _PAIRS = 2**21
 """Most pairs of edges compared at once."""

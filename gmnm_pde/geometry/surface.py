@@ -12,9 +12,10 @@ import numpy as np
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.extras import extra
+from gmnm_pde.geometry.closing import closed_shell, turned_outward
 from gmnm_pde.geometry.faceted import Faceted
 from gmnm_pde.geometry.files import readable
-from gmnm_pde.geometry.shell import Array, Indices, Shell, closed_shell, turned_outward
+from gmnm_pde.geometry.shell import Array, Indices, Shell
 
 KNOWN = (".stl", ".obj", ".ply", ".off")
 """Formats of surfaces."""

@@ -328,10 +328,7 @@ def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, 
     region = problem.region
     interior = region.sample_interior(CHECK_POINTS, "random", seed)
     ones = interior.new_ones(len(interior))
-    blocks = [
-        Block("equation", item.label, item.residual, interior, ones)  # type: ignore[union-attr]
-        for item in problem.equations
-    ]
+    blocks = [Block("equation", item.label, item.residual, interior, ones) for item in problem.laws]
     for condition in problem.conditions:
         if isinstance(condition, Condition) and isinstance(condition.at[0], str):
             names = (condition.at,) if isinstance(condition.at, str) else condition.at

@@ -11,7 +11,8 @@ conditions at the interface couple them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ class Pieces(Network):
     @property
     def networks(self) -> tuple[Network, ...]:
         """One a piece."""
-        return tuple(self.pieces)  # type: ignore[arg-type]
+        return tuple(cast(Iterable[Network], self.pieces))
 
     def forward(self, points: Tensor) -> Tensor:
         return _spread(self.networks, self.domains, points, self.n_outputs)
@@ -65,7 +66,7 @@ class Pieces(Network):
         return _jacobian(self.networks, self.domains, points, orders, names)
 
 
-class LinearPieces(LinearOutputNetwork):
+class LinearPieces(Pieces, LinearOutputNetwork):
     """Networks that are linear in their output weights, one a piece; the features of one are zero
     in the others.
 
@@ -75,15 +76,12 @@ class LinearPieces(LinearOutputNetwork):
     """
 
     def __init__(self, networks: Sequence[LinearOutputNetwork], domains: Sequence[Domain]) -> None:
-        super().__init__()
-        self.n_inputs, self.n_outputs = networks[0].n_inputs, networks[0].n_outputs
-        self.pieces = nn.ModuleList(networks)
-        self.domains = tuple(domains)
+        super().__init__(networks, domains)
 
     @property
     def networks(self) -> tuple[LinearOutputNetwork, ...]:
         """One a piece."""
-        return tuple(self.pieces)  # type: ignore[arg-type]
+        return tuple(cast(Iterable[LinearOutputNetwork], self.pieces))
 
     @property
     def n_units(self) -> int:
@@ -120,17 +118,6 @@ class LinearPieces(LinearOutputNetwork):
             return [found[alpha] for alpha in orders]
 
         return dict(zip(orders, self._blocks(points, of), strict=True))
-
-    def forward(self, points: Tensor) -> Tensor:
-        return _spread(self.networks, self.domains, points, self.n_outputs)
-
-    def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
-        return _derivatives(self.networks, self.domains, points, orders)
-
-    def parameter_jacobian(
-        self, points: Tensor, orders: Collection[Orders], names: Sequence[str]
-    ) -> dict[Orders, Tensor]:
-        return _jacobian(self.networks, self.domains, points, orders, names)
 
     def _blocks(
         self, points: Tensor, of: Callable[[LinearOutputNetwork, Tensor], list[Tensor]]

@@ -51,9 +51,10 @@ class Coefficients:
             if order == 0:
                 found[0] = weight.expand(len(points))
                 continue
-            if found[order] is None:
-                found[order] = torch.zeros_like(points)
-            found[order][:, alpha.index(order)] = weight  # type: ignore[index]
+            known = found[order]
+            columns = torch.zeros_like(points) if known is None else known
+            columns[:, alpha.index(order)] = weight
+            found[order] = columns
         return cls(*found)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders
-from gmnm_pde.problem import Condition, Equation, IntegralCondition
+from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.problem import Condition, IntegralCondition
 from gmnm_pde.references.bases import Axis, Basis
 from gmnm_pde.references.claims import Claim
 from gmnm_pde.references.discrete import Discrete, Patch
@@ -76,9 +76,7 @@ class Collocation:
         problem = self.roles.problem
         within = [axis.points for axis in self.axes]
         equations = [
-            self._patch(equation.label, equation.residual, within)
-            for equation in problem.equations
-            if isinstance(equation, Equation)
+            self._patch(equation.label, equation.residual, within) for equation in problem.laws
         ]
         extra = [self._extra(condition) for condition in self.roles.extra]
         for slack, i in enumerate(self.roles.slack_equations):
@@ -166,7 +164,7 @@ class Collocation:
         at = [np.array([float(x)]) for x in condition.at]
         return self._patch(condition.label, condition.residual, at)
 
-    def _patch(self, label: str, residual: object, places: Sequence[Array]) -> Patch:
+    def _patch(self, label: str, residual: Residual, places: Sequence[Array]) -> Patch:
         """A residual at the tensor product of places along each coordinate."""
 
         @cache
@@ -177,7 +175,7 @@ class Collocation:
             ]
             return reduce(_kron, factors)
 
-        return Patch(label, residual, _tensor(places), matrix)  # type: ignore[arg-type]
+        return Patch(label, residual, _tensor(places), matrix)
 
 
 def _kron(left: Array, right: Array) -> Array:

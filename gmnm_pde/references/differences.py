@@ -75,8 +75,7 @@ class Differences:
                 patches.append(self._condition(placed, derivative))
                 taken.append(unknown * size + placed.taken)
             i = self.roles.equation_of[unknown]
-            equation = problem.equations[i]
-            assert isinstance(equation, Equation)
+            equation = problem.laws[i]
             rest = np.flatnonzero(free)
             patch = self._patch(equation.label, equation.residual, rest, derivative)
             patches.append(replace(patch, slack=slacks.get(i)))

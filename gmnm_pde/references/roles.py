@@ -14,7 +14,7 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Residual
 from gmnm_pde.geometry.domain import SIDE_NAMES
-from gmnm_pde.problem import Condition, Equation, IntegralCondition, Interface, Periodic, Problem
+from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
 from gmnm_pde.references.claims import Claim, Dependence, assign, dependence
 from gmnm_pde.references.grid import Side
 from gmnm_pde.references.stencils import Array
@@ -69,7 +69,7 @@ class Roles:
     @cached_property
     def orders(self) -> tuple[Dependence, ...]:
         """For each equation, the derivatives in it."""
-        return tuple(dependence(self.problem, equation.residual) for equation in self._equations)
+        return tuple(dependence(self.problem, equation.residual) for equation in self.problem.laws)
 
     @cached_property
     def time_orders(self) -> tuple[int, ...]:
@@ -172,10 +172,6 @@ class Roles:
             return at.new_zeros(len(at))
 
         return np.asarray(condition.where(self.problem.jet(at, zero)).numpy() != 0.0)
-
-    @property
-    def _equations(self) -> list[Equation]:
-        return [e for e in self.problem.equations if isinstance(e, Equation)]
 
     @property
     def _conditions(self) -> list[Condition]:

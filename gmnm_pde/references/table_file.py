@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 
+from gmnm_pde.csv_file import finite_number, read_rows
 from gmnm_pde.errors import InputError, suggest
 from gmnm_pde.references.stencils import Array
 
@@ -42,20 +41,9 @@ def _from_csv(
     path: Path, coordinates: Sequence[str], unknowns: Sequence[str]
 ) -> tuple[Array, Array]:
     names = [*coordinates, *unknowns]
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.reader(stream)
-            header = [name.strip() for name in next(rows, [])]
-            columns = [_column(name, header, path) for name in names]
-            found = list(_numbers(rows, columns, names, path))
-    except OSError as error:
-        raise InputError(
-            f"the file cannot be read: {error.strerror or error}.", file=path
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"this is not a CSV file: {error}.", mend="Save it as text.", file=path
-        ) from None
+    header, rows = read_rows(path)
+    columns = [_column(name, header, path) for name in names]
+    found = [_numbers(row, line, columns, names, path) for line, row in rows]
     if not found:
         raise InputError("there is no row.", mend="Give one row for each point.", file=path)
     table = np.array(found)
@@ -71,27 +59,21 @@ def _column(name: str, header: Sequence[str], path: Path) -> int:
 
 
 def _numbers(
-    rows: Iterator[list[str]], columns: Sequence[int], names: Sequence[str], path: Path
-) -> Iterator[list[float]]:
-    for row in rows:
-        if not row:
-            continue
-        numbers = []
-        for column, name in zip(columns, names, strict=True):
-            text = row[column].strip() if column < len(row) else ""
-            try:
-                number = float(text)
-            except ValueError:
-                number = math.nan
-            if not math.isfinite(number):
-                raise InputError(
-                    f"{name} is {text!r}, expected a finite number.",
-                    mend="A reference has a value at every point.",
-                    file=path,
-                    line=rows.line_num,  # type: ignore[attr-defined]
-                )
-            numbers.append(number)
-        yield numbers
+    row: list[str], line: int, columns: Sequence[int], names: Sequence[str], path: Path
+) -> list[float]:
+    numbers = []
+    for column, name in zip(columns, names, strict=True):
+        text = row[column] if column < len(row) else ""
+        number = finite_number(text)
+        if number is None:
+            raise InputError(
+                f"{name} is {text!r}, expected a finite number.",
+                mend="A reference has a value at every point.",
+                file=path,
+                line=line,
+            )
+        numbers.append(number)
+    return numbers
 
 
 def _from_mesh(

@@ -205,7 +205,7 @@ class Triangles(Canvas):
     rest: NDArray[np.int64] | None = None
 
     @property
-    def points(self) -> Array:  # type: ignore[override]
+    def points(self) -> Array:  # type: ignore[override]  # a field of the other canvas
         """(n, 2), what to evaluate."""
         return self.mesh.points
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from gmnm_pde.fields import Jet, Orders
-from gmnm_pde.problem import Equation, Problem
+from gmnm_pde.problem import Problem
 from gmnm_pde.report.canvas import Raster
 from gmnm_pde.report.mesh import Array
 from gmnm_pde.report.moments import at_times
@@ -44,9 +44,8 @@ def is_vector_field(problem: Problem) -> bool:
         return torch.ones(len(points), dtype=torch.float64)
 
     points = problem.region.sample_interior(1, "random", 0)
-    for equation in problem.equations:
-        if isinstance(equation, Equation):
-            equation.residual(Jet(problem.coordinates, problem.unknowns, points, values))
+    for equation in problem.laws:
+        equation.residual(Jet(problem.coordinates, problem.unknowns, points, values))
     return set(VECTOR) <= odd
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmnm_pde.accuracy import ERROR_POINTS, ERROR_SEED, finite
 from gmnm_pde.errors import InputError
 from gmnm_pde.problem import Problem, Reference, ReferenceValues
 from gmnm_pde.references.differences import Differences
@@ -32,7 +33,6 @@ from gmnm_pde.references.marching import Stopped
 from gmnm_pde.references.roles import Roles
 from gmnm_pde.references.steady import NewtonFailed
 from gmnm_pde.references.stencils import Array
-from gmnm_pde.solution import ERROR_POINTS, ERROR_SEED, finite
 from gmnm_pde.studies.rows import Row
 
 NAME = "classical"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from gmnm_pde.accuracy import ERROR_POINTS, ERROR_SEED
 from gmnm_pde.checks import check
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods import TimeStepping
 from gmnm_pde.networks.sizing import with_size
 from gmnm_pde.problem import Problem
 from gmnm_pde.recipe import Recipe
-from gmnm_pde.solution import ERROR_POINTS, ERROR_SEED
 from gmnm_pde.solve import solve
 from gmnm_pde.studies.budget import Budget
 from gmnm_pde.studies.compare import warm_up

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gmnm_pde.accuracy import finite
 from gmnm_pde.errors import InputError
 from gmnm_pde.plain_files import missing
-from gmnm_pde.solution import Solution, finite
+from gmnm_pde.solution import Solution
 
 RESULTS, CURVES = "results.csv", "curves.csv"
 

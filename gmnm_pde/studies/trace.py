@@ -6,10 +6,11 @@ import copy
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from gmnm_pde.accuracy import finite, measure
 from gmnm_pde.methods.base import Record
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem
-from gmnm_pde.solution import Solution, finite, measure
+from gmnm_pde.solution import Solution
 from gmnm_pde.studies.rows import Point
 
 THINNED = 1.15

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, ParamSpec
 
 import typer
 
@@ -16,7 +16,7 @@ SOLVED, NOT_MET, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 DEVICES = ("auto", "cpu", "cuda")
 
-Verb = TypeVar("Verb", bound=Callable[..., Any])
+Options = ParamSpec("Options")
 
 ProblemName = Annotated[
     str, typer.Argument(metavar="PROBLEM", help="A problem's name, or a file's path.")
@@ -48,12 +48,12 @@ TimeLimit = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 
 
-def verb(function: Verb) -> Verb:
+def verb(function: Callable[Options, None]) -> Callable[Options, None]:
     """Bad input is one message on stderr and exit 2; Ctrl-C is exit 130. Never a traceback, but
     that of a person's own code."""
 
     @functools.wraps(function)
-    def run(*arguments: Any, **options: Any) -> None:
+    def run(*arguments: Options.args, **options: Options.kwargs) -> None:
         try:
             function(*arguments, **options)
         except InputError as error:
@@ -65,7 +65,7 @@ def verb(function: Verb) -> Verb:
             typer.echo("interrupted.", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
-    return run  # type: ignore[return-value]
+    return run
 
 
 def check_options(

@@ -55,7 +55,7 @@ class Roles:
     @property
     def equations(self) -> tuple[Equation, ...]:
         """The equation of each unknown, in the order of the unknowns."""
-        given = [e for e in self.problem.equations if isinstance(e, Equation)]
+        given = self.problem.laws
         matched = match_equations([self._depends(e.residual) for e in given], len(given), False)
         return tuple(given[i] for i in matched)
 
