@@ -56,10 +56,13 @@ class Inferred:
     def describe(self) -> str:
         """In words."""
         kind = "a field" if isinstance(self, CoefficientField) else "a constant"
-        between = ""
-        if self.bounds is not None:
-            between = f", between {self.lower:g} and {self.upper:g}"
-        return f"{kind}, from {self.initial:g}{between}"
+        low, high = math.isfinite(self.lower), math.isfinite(self.upper)
+        within = ""
+        if low and high:
+            within = f", between {self.lower:g} and {self.upper:g}"
+        elif low or high:
+            within = f", above {self.lower:g}" if low else f", below {self.upper:g}"
+        return f"{kind}, from {self.initial:g}{within}"
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class Findings:
         correlation: of pairs, ``"a, b"``.
         noise: the standard deviation of the measurements' noise, by unknown.
         notes: what the data do not determine.
+        fields: names of the coefficient fields, which are among the solution's unknowns.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
@@ -126,3 +130,4 @@ class Findings:
     correlation: Mapping[str, float] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from torch import Tensor
 from gmnm_pde.assembly import Block, linearise
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
-from gmnm_pde.problem import Data, Equation, Problem
+from gmnm_pde.problem import Condition, Data, Equation, Problem, widened
 from gmnm_pde.transforms import Transformed, transforms_of
 
 _POINTS = 64
@@ -27,24 +27,28 @@ def joint(problem: Problem) -> Problem:
     """The problem in (unknowns, fields, constants), the last two as theta.
 
     Raises:
-        InputError: fewer measurements than constants; fields in a problem in time; a field that
-            has to be positive and does not start so.
+        InputError: what :func:`check_inference` says; a field that has to be positive and does not
+            start so.
     """
-    fields, constants = problem.fields, problem.constants
-    check_measurements(problem)
-    if fields and problem.time is not None:
-        raise InputError(
-            f"the coefficient field {fields[0]} is asked for in a problem in time.",
-            mend="Fields can be found in steady problems; make it a constant, or drop the time.",
-        )
-    unknowns = (*problem.unknowns, *fields, *constants)
+    check_inference(problem)
+    return _in_theta(problem, (*problem.outputs, *problem.constants))
+
+
+def with_fields(problem: Problem) -> Problem:
+    """The problem in (unknowns, fields), the last ones as theta: what a solution's network is
+    completed by. The constants are left out."""
+    return _in_theta(problem, problem.outputs)
+
+
+def _in_theta(problem: Problem, names: tuple[str, ...]) -> Problem:
     transforms = transforms_of(problem.infer, positive_fields(problem))
+    kept = {name: transform for name, transform in transforms.items() if name in names}
     return replace(
         problem,
-        unknowns=unknowns,
-        data=_widened(cast(Data, problem.data), len(unknowns)),
+        unknowns=names,
+        data=widened(cast(Data, problem.data), len(names)),
         infer={},
-        substitution=Transformed(transforms, unknowns),
+        substitution=Transformed(kept, names),
     )
 
 
@@ -77,11 +81,12 @@ def _principal_part(problem: Problem, block: Block) -> Mapping[tuple[str, Orders
     return {key: a for key, a in coefficients.items() if sum(key[1]) == highest > 0}
 
 
-def check_measurements(problem: Problem) -> None:
-    """Whether there are more measurements than constants.
+def check_inference(problem: Problem) -> None:
+    """Whether there is something to infer, and measurements enough.
 
     Raises:
-        InputError: there are not, or there is nothing to infer.
+        InputError: nothing to infer, fewer measurements than constants, fields in a problem in
+            time, conditions of a steady problem that are to hold exactly.
     """
     constants = problem.constants
     if not problem.infer or problem.data is None:
@@ -96,10 +101,22 @@ def check_measurements(problem: Problem) -> None:
             "noise.",
             mend="Give more measurements, or infer less.",
         )
-
-
-def _widened(data: Data, columns: int) -> Data:
-    """With columns for what was not measured."""
-    values = data.values
-    missing = values.new_full((len(values), columns - values.shape[1]), torch.nan)
-    return replace(data, values=torch.cat([values, missing], dim=1))
+    if problem.fields and problem.time is not None:
+        raise InputError(
+            f"the coefficient field {problem.fields[0]} is asked for in a problem in time.",
+            mend="Fields can be found in steady problems; make it a constant, or drop the time.",
+        )
+    if problem.time is None:
+        for condition in problem.conditions:
+            if isinstance(condition, Condition) and condition.enforce == "hard":
+                raise InputError(
+                    f"the condition {condition.label!r} is to hold exactly (`enforce: hard`), "
+                    f"which does not go with inferring {' and '.join(problem.infer)}.",
+                    mend="Remove `enforce: hard`: it then holds to the tolerance of the solve.",
+                )
+    if problem.reference is not None and problem.reference.solves:
+        raise InputError(
+            f"the reference {problem.reference.name.replace('_', ' ')} solves the problem itself, "
+            f"which {' and '.join(problem.infer)} would have to be known for.",
+            mend="Give `reference: {exact: {k: ...}}` with what is known, or none.",
+        )

@@ -12,28 +12,26 @@ from typing import Any
 
 
 def write_history(path: Path, records: Sequence[Any]) -> None:
-    """One row a step; an empty cell where there is no figure."""
+    """One row a step; an empty cell where there is no figure. An inferred constant k has the
+    columns ``k`` and ``k_standard_error``."""
+    rows = [_flat(dataclasses.asdict(record)) for record in records]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        lines = [_flat(dataclasses.asdict(record)) for record in records]
-        columns = list(dict.fromkeys(name for line in lines for name in line))
-        if lines:
-            rows.writerow(columns)
-        for line in lines:
-            cells = [line.get(name) for name in columns]
-            rows.writerow(["" if missing(value) else value for value in cells])
+        lines = csv.writer(stream, lineterminator="\n")
+        if columns:
+            lines.writerow(columns)
+        for row in rows:
+            values = [row.get(name) for name in columns]
+            lines.writerow(["" if missing(value) else value for value in values])
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``inferred: {k: 2}`` as ``inferred_k: 2``."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = (
-            {f"{name}_{key}": item for key, item in value.items()}
-            if isinstance(value, Mapping)
-            else {name: value}
-        )
-        flat |= inner
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with a column for every constant, whose name may be that of a figure."""
+    flat = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
+    for name, value in record.get("inferred", {}).items():
+        column = f"inferred_{name}" if name in flat else name
+        flat[column] = value
+        flat[f"{column}_standard_error"] = record.get("standard_error", {}).get(name)
     return flat
 
 

@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+import torch
 from torch import Tensor
 
 from gmnm_pde.conditions import (
@@ -104,9 +105,14 @@ class Lifting(Substitution, Protocol):
 
 
 class Reference(ABC):
-    """What a solution is compared with; never seen by a solver."""
+    """What a solution is compared with; never seen by a solver.
+
+    Attributes:
+        solves: whether it solves the problem itself, in which nothing may be left to infer.
+    """
 
     name: str
+    solves: ClassVar[bool] = False
 
     @abstractmethod
     def evaluate(self, problem: Problem, points: Tensor) -> ReferenceValues:
@@ -302,6 +308,7 @@ class Problem:
         return replace(
             self,
             unknowns=self.outputs,
+            data=None if self.data is None else widened(self.data, len(self.outputs)),
             infer={},
             substitution=Fixed(values),
             reference=self.reference if known else None,
@@ -357,3 +364,10 @@ class Problem:
     ) -> Jet:
         """A jet of this problem's unknowns at points."""
         return Jet(self.coordinates, self.unknowns, points, values, normals, self.substitution)
+
+
+def widened(data: Data, columns: int) -> Data:
+    """Measurements with so many columns; what was not measured is NaN."""
+    values = data.values[:, :columns]
+    missing = values.new_full((len(values), columns - values.shape[1]), math.nan)
+    return replace(data, values=torch.cat([values, missing], dim=1))

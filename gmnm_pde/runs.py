@@ -41,8 +41,9 @@ MANIFEST = "manifest.json"
 SOLUTION = "solution"
 
 _PICTURES = (
-    *("solution.png", "error.png", "convergence.png", "streamlines.png", "surface.png"),
-    *("animation.gif", "solution.vtu", "solution.pvd", "solution-times", "report.html"),
+    *("solution.png", "error.png", "convergence.png", "inferred.png", "streamlines.png"),
+    *("surface.png", "animation.gif", "solution.vtu", "solution.pvd", "solution-times"),
+    "report.html",
 )
 """Drawn last: those of an earlier run in the same folder would be wrong until then."""
 

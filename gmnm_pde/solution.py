@@ -19,6 +19,7 @@ from gmnm_pde.accuracy import Errors, finite
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import orders_of
 from gmnm_pde.inferred import Findings
+from gmnm_pde.inversion import with_fields
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
 from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild, stored_options
@@ -308,8 +309,7 @@ def load(
         )
     try:
         if network is None:
-            solved = lifted(problem) if problem is not None and made_for_problem(name) else problem
-            network = rebuild(name, arrays, solved, options)
+            network = rebuild(name, arrays, _as_solved(problem, name), options)
         network.load_state_dict(arrays)
     except (RuntimeError, KeyError, IndexError, ValueError) as error:
         raise InputError(
@@ -323,10 +323,19 @@ def load(
         raise InputError(f"this is not a whole solution: {error}.", file=file) from None
 
 
+def _as_solved(problem: Problem | None, name: str | None) -> Problem | None:
+    """The problem whose substitution completes a stored network."""
+    if problem is None or not made_for_problem(name):
+        return problem
+    return with_fields(problem) if problem.infer else lifted(problem)
+
+
 def _restored(
     about: dict[str, Any], network: Network, name: str | None, problem: Problem | None
 ) -> Solution:
-    errors, findings = about.pop("errors"), Findings(**about.pop("findings", {}))
+    errors, stored = about.pop("errors"), about.pop("findings", {})
+    notes, fields = (tuple(stored.pop(name, ())) for name in ("notes", "fields"))
+    findings = Findings(**stored, notes=notes, fields=fields)
     problem = None if problem is None else problem.found(findings.values)
     return Solution(
         network=network,

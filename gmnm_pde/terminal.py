@@ -115,7 +115,9 @@ def solution_table(solution: Solution) -> Table:
     for name in solution.inferred:
         table.add_row(name, inferred_text(solution, name))
     for name, noise in solution.findings.noise.items():
-        table.add_row(f"noise of {name}", f"{noise:.3g}  (standard deviation, estimated)")
+        data = None if solution.problem is None else solution.problem.data
+        said = "estimated" if data is None or data.noise is None else "given"
+        table.add_row(f"noise of {name}", f"{noise:.3g}  (standard deviation, {said})")
     table.add_row("units", f"{metrics['units']}  ({metrics['parameters']} parameters)")
     table.add_row("seconds", f"{metrics['seconds']:.2f}")
     table.add_row("status", f"{metrics['status']}: {metrics['reason']}")

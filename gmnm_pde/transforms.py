@@ -24,7 +24,9 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Values
 from gmnm_pde.inferred import Inferred
-from gmnm_pde.networks.base import forward_derivative
+
+AT_BOUND = 1e-3
+"""Of the room between the bounds: nearer than this is at one."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +63,78 @@ class Transform:
         (slope,) = torch.autograd.grad(self(at), at)
         return float(slope)
 
+    def bound_at(self, theta: float) -> float | None:
+        """The bound that k(theta) has practically reached, None if there is none."""
+        value, start = self.value(theta), self.initial
+        for bound, other in ((self.lower, self.upper), (self.upper, self.lower)):
+            size = abs((other if math.isfinite(other) else start) - bound)
+            if math.isfinite(bound) and abs(value - bound) <= AT_BOUND * size:
+                return bound
+        return None
+
     def derivative(self, inner: Callable[[Orders], Tensor], orders: Orders) -> Tensor:
         """D^orders k(theta(x)) from the derivatives of theta, (n,).
 
-        Those of the composition of k with the Taylor polynomial of theta about each point, by
-        forward-mode differentiation: the rule of Faa di Bruno for any order.
+        The Taylor polynomials of k about theta(x) and of theta about x, one put into the other:
+        the rule of Faa di Bruno for any order. (With forward-mode differentiation it took most
+        of the time of a solve with a field.)
         """
-        if not any(orders):
+        total_order = sum(orders)
+        if not total_order:
             return self(inner(orders))
         every = list(product(*(range(count + 1) for count in orders)))
-        terms = {beta: inner(beta) / prod(factorial(k) for k in beta) for beta in every}
+        zero = every[0]
+        series = {beta: inner(beta) / prod(factorial(k) for k in beta) for beta in every[1:]}
+        outer = self.taylor(inner(zero), total_order)
+        total = {zero: outer[-1]}
+        for coefficient in reversed(outer[:-1]):
+            total = {**_product(total, series, orders), zero: coefficient}
+        return total[orders] * prod(factorial(k) for k in orders)
 
-        def composed(step: Tensor) -> Tensor:
-            total = terms[every[0]]
-            for beta in every[1:]:
-                power = prod((step[:, axis] ** k for axis, k in enumerate(beta) if k), start=1.0)
-                total = total + terms[beta] * power
-            return self(total)[:, None]
+    def taylor(self, theta: Tensor, order: int) -> list[Tensor]:
+        """k^(n)(theta) / n! for n = 0 ... order, each of the shape of theta."""
+        start, low, high = self.initial, self.lower, self.upper
+        first = self(theta)
+        if math.isfinite(low) and math.isfinite(high):
+            s = (first - low) / (high - low)
+            slopes = [(high - low) * value for value in _logistic_derivatives(s, order)]
+        elif math.isfinite(low):
+            slopes = [(start - low) * theta.exp()] * order
+        elif math.isfinite(high):
+            slopes = [(high - start) * (-theta).exp() * (-1) ** n for n in range(order)]
+        else:
+            slope = torch.full_like(theta, abs(start) or 1.0)
+            slopes = [slope, *[torch.zeros_like(theta)] * (order - 1)]
+        return [first, *(value / factorial(n) for n, value in enumerate(slopes, 1))]
 
-        zero = terms[every[0]].new_zeros(len(terms[every[0]]), len(orders))
-        return forward_derivative(composed, zero, orders)[:, 0]
+
+def _product(
+    left: Mapping[Orders, Tensor], right: Mapping[Orders, Tensor], most: Orders
+) -> dict[Orders, Tensor]:
+    """Of two polynomials, without powers beyond ``most``."""
+    found: dict[Orders, Tensor] = {}
+    for (alpha, a), (beta, b) in product(left.items(), right.items()):
+        power = tuple(i + j for i, j in zip(alpha, beta, strict=True))
+        if all(i <= j for i, j in zip(power, most, strict=True)):
+            found[power] = found[power] + a * b if power in found else a * b
+    return found
+
+
+def _logistic_derivatives(s: Tensor, order: int) -> list[Tensor]:
+    """Derivatives 1 ... order of the logistic function from its value s, polynomials in s:
+    s' = s - s^2."""
+    coefficients, found = [0, 1], []
+    for _ in range(order):
+        slope = [n * c for n, c in enumerate(coefficients)][1:]
+        coefficients = [0] * (len(slope) + 2)
+        for n, c in enumerate(slope):
+            coefficients[n + 1] += c
+            coefficients[n + 2] -= c
+        value = torch.zeros_like(s)
+        for c in reversed(coefficients):
+            value = value * s + c
+        found.append(value)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,3 +190,16 @@ def transforms_of(infer: Mapping[str, Inferred], positive: Sequence[str]) -> dic
             transform = Transform(item.initial, 0.0)
         found[name] = transform
     return found
+
+
+def bound_notes(transforms: Mapping[str, Transform], thetas: Mapping[str, float]) -> list[str]:
+    """What to say of constants that the data push against a bound."""
+    notes = []
+    for name, theta in thetas.items():
+        bound = transforms[name].bound_at(theta)
+        if bound is not None:
+            notes.append(
+                f"{name} ended at its bound {bound:g}: the measurements ask for a value beyond it, "
+                "and its standard error says nothing."
+            )
+    return notes

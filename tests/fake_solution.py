@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gmnm_pde.fields import Jet, orders_of
 from gmnm_pde.geometry import Ball, Disk, Domain, Interval, Rectangle
+from gmnm_pde.inferred import Findings
 from gmnm_pde.problem import Problem, ReferenceValues
 from gmnm_pde.references import Exact
 
@@ -24,6 +25,7 @@ class FakeErrors:
     max_error: Mapping[str, float]
     reference: str
     own_error: Mapping[str, float]
+    constants: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class FakeRecord:
     seconds: float
     residual_rms: float
     estimated_error: float | None
+    inferred: Mapping[str, float] = field(default_factory=dict)
+    standard_error: Mapping[str, float] = field(default_factory=dict)
     loss: float | None = None
 
 
@@ -56,6 +60,7 @@ class FakeSolution:
 
     units = 400
     seconds = 0.34
+    findings = Findings()
 
     @property
     def estimated_error(self) -> dict[str, float]:

@@ -119,6 +119,8 @@ def test_there_is_a_catalogue():
 def test_the_exact_solution_solves_its_problem(problem):
     if not is_known(problem):
         pytest.skip("its reference is computed, or of what is inferred only")
+    if problem.infer:
+        problem = problem.found(problem.reference.constants(problem))
     for label, size in violations(problem):
         assert size < ROUNDING, label
 
@@ -137,11 +139,46 @@ def test_measurements_scatter_about_the_exact_solution():
     measured = [problem for problem in problems if problem.data is not None and is_known(problem)]
     assert len(measured) >= 3
     for problem in measured:
-        error = (
-            problem.data.values - problem.reference.evaluate(problem, problem.data.points).values
-        )
+        values = problem.reference.evaluate(problem, problem.data.points).values
+        error = problem.data.values - values
         assert float(error.nanmean().abs()) < NOISE / 10
         assert 0.0 < float(error.square().nanmean().sqrt()) < NOISE
+
+
+@pytest.mark.parametrize("name", ["inverse-burgers", "inverse-source"])
+def test_measurements_scatter_about_what_the_known_constants_give(name):
+    """There is no closed form: the forward problem is solved for the constants of the reference."""
+    problem = load_problem(name).problem
+    truth = problem.reference.constants(problem)
+    assert set(truth) == set(problem.infer)
+    forward = replace(problem.given(truth), data=None, reference=None)
+    solution = gp.solve(forward, rtol=1e-4, device="cpu")
+    error = problem.data.values - solution(problem.data.points)
+    assert 0.0 < float(error.square().mean().sqrt()) < 0.013
+    assert float(error.mean().abs()) < 0.003
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("inverse-diffusivity", 0.01), ("inverse-burgers", 0.02)]
+)
+def test_constants_of_the_catalogue_are_found(name, most):
+    solution = gp.solve(name, device="cpu")
+    assert solution.status == "converged", solution.reason
+    assert max(solution.errors.inferred.values()) < most
+    for key, value in solution.errors.constants.items():
+        assert abs(solution.inferred[key] - value) < 3 * solution.findings.errors[key]
+
+
+@pytest.mark.slow
+def test_the_source_of_the_catalogue_is_found():
+    solution = gp.solve("inverse-source", device="cpu")
+    assert max(solution.errors.inferred.values()) < 0.01
+
+
+@pytest.mark.slow
+def test_the_field_of_the_catalogue_is_found():
+    solution = gp.solve("inverse-field", device="cpu")
+    assert solution.errors.relative_l2["k"] < 0.05
 
 
 def test_what_is_to_be_inferred_is_known_and_within_its_bounds(problem):

@@ -233,6 +233,8 @@ def problem_of(block: Snippet, folder: Path) -> Path:
     """The file that a snippet stands for, with the measurements of the guide beside it."""
     for name in ("observations.csv", "reference.csv"):
         (folder / name).write_text(snippets(GUIDE, "csv")[0].text)
+    for own in snippets(TUTORIAL, "csv"):
+        (folder / own.info.split()[1]).write_text(own.text)
     file = folder / "problem.yaml"
     file.write_text(block.text if block.info == "yaml whole" else spliced(BASE.text, block.text))
     return file
@@ -308,6 +310,7 @@ def test_every_key_of_the_schema_is_in_the_guide():
 
     text = GUIDE.read_text()
     models = (schema.ProblemFile, schema.Domain, schema.Condition, schema.Data, schema.Sampling)
+    models += (schema.Infer,)
     keys = {key for model in models for key in model.model_fields}
     keys |= {*schema.Reference.model_fields, *schema.FiniteDifference.model_fields}
     keys |= {*schema.Spectral.model_fields}

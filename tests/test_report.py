@@ -186,7 +186,7 @@ def test_the_error_picture_is_logarithmic():
 def test_measurements_are_marked(known):
     solution = measurements(known=known)
     shown, error, _ = figures(solution)
-    marks = [plot.collections[0] for plot in shown.axes if plot.collections[:1] and plot.images]
+    marks = [plot.collections[-1] for plot in shown.axes if plot.collections[:1] and plot.images]
     assert [len(dots.get_offsets()) for dots in marks] == ([60] if known else [60, 60])
     np.testing.assert_allclose(marks[0].get_array(), solution.problem.data.values[:, 0].numpy())
     if not known:

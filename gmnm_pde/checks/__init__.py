@@ -12,6 +12,7 @@ from gmnm_pde.checks.conditions import Findings, check_conditions
 from gmnm_pde.checks.equations import Locate, check_equations, unknown_facts
 from gmnm_pde.checks.facts import Checked, ConditionFacts, EquationFacts, UnknownFacts
 from gmnm_pde.checks.finite import Singularity, find_singularity
+from gmnm_pde.checks.inference import check_inferred, positive_notes
 from gmnm_pde.checks.linear import LinearForm, sign_of_symbol
 from gmnm_pde.checks.structure import check_determined
 from gmnm_pde.errors import InputError
@@ -45,6 +46,8 @@ def check(problem: Problem, locate: Locate = _nowhere) -> Checked:
             measurements that are not finite or stand outside the domain; conditions that are
             missing, too many, in conflict or cannot stand where they do.
     """
+    check_inferred(problem, locate)
+    kept = positive_notes(problem)
     problem = problem.initially
     equations, forms = check_equations(problem, locate)
     check_determined(problem, forms, locate)
@@ -63,7 +66,7 @@ def check(problem: Problem, locate: Locate = _nowhere) -> Checked:
         linear=linear,
         pure_neumann=linear and bool(free) and len(problem.unknowns) == 1,
         boundary_points=max((item.of for item in conditions if item.kind == "boundary"), default=0),
-        notes=(*_remarks(problem, order, linear, free, equations, forms), *notes),
+        notes=(*_remarks(problem, order, linear, free, equations, forms), *notes, *kept),
         unknowns=tuple(unknowns),
         free=free,
     )

@@ -42,11 +42,12 @@ class Builder:
     def problem(self) -> Problem:
         """The problem. Raises InputError with file, line, key and the mend."""
         model = self._model
-        self._check_inferred()
         self._names = Names(self._source, model)
         self._reader = DomainReader(
             self._source, self._names.space, self._names.parameters, self._folder
         )
+        infer = inferred_from(model.infer, self._names, self._reader)
+        self._check_inferred()
         domain, time = self._domain(), self._time()
         region = domain if time is None else Cylinder(domain, time)
         for name, node in self._names.definitions.items():
@@ -68,7 +69,7 @@ class Builder:
             equations=equations,
             conditions=[conditions.read(i, item) for i, item in enumerate(model.conditions)],
             data=self._data(),
-            infer=inferred_from(model.infer, self._names, self._reader),
+            infer=infer,
             reference=None if model.reference is None else references.read(model.reference),
             name=model.name,
             description=model.description,

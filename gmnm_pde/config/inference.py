@@ -13,7 +13,7 @@ from gmnm_pde.inferred import CoefficientField, Constant, Inferred
 
 
 def inferred_from(
-    model: Mapping[str, schema.Infer | str], names: Names, reader: DomainReader
+    model: Mapping[str, schema.Infer], names: Names, reader: DomainReader
 ) -> dict[str, Inferred]:
     """Constants and fields by name. Raises InputError with line and key."""
     return {
@@ -22,10 +22,8 @@ def inferred_from(
     }
 
 
-def _one(name: str, item: schema.Infer | str, reader: DomainReader) -> Inferred:
+def _one(name: str, item: schema.Infer, reader: DomainReader) -> Inferred:
     path: KeyPath = ("infer", name)
-    if isinstance(item, str):
-        return CoefficientField()
     initial = 1.0 if item.initial is None else reader.number(item.initial, (*path, "initial"))
     bounds = _bounds(item, reader, (*path, "bounds"))
     if item.kind == "constant":

@@ -30,9 +30,7 @@ class Names:
         self.coordinates = tuple(model.coordinates)
         self.unknowns = tuple(model.unknowns)
         self.inferred = tuple(model.infer)
-        self.fields = tuple(
-            name for name, item in model.infer.items() if getattr(item, "kind", "field") == "field"
-        )
+        self.fields = tuple(name for name, item in model.infer.items() if item.kind == "field")
         self.parameters: dict[str, float] = {}
         self.definitions: dict[str, Node] = {}
         self._check_letters()

@@ -61,8 +61,10 @@ def sizes(value: Any) -> Any:
 
 
 def inference(value: Any) -> Any:
-    """``field``, or a mapping."""
-    if value == "field" or isinstance(value, dict):
+    """``field`` as well as ``{kind: field}``."""
+    if value == "field":
+        return {"kind": "field"}
+    if isinstance(value, dict | Infer):
         return value
     raise ValueError(f"expected `{{initial: 1}}` or `field`, not {shown(value)}.")
 
@@ -338,7 +340,7 @@ class ProblemFile(Strict):
     continuation: dict[str, Values] | None = None
     manufactured: dict[str, Expression] | None = None
     data: Data | None = None
-    infer: dict[str, Annotated[Infer | Literal["field"], BeforeValidator(inference)]] = {}
+    infer: dict[str, Annotated[Infer, BeforeValidator(inference)]] = {}
     sampling: Sampling | None = None
     reference: Reference | None = None
     solver: Any = None

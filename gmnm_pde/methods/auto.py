@@ -25,11 +25,11 @@ class Auto(Method):
     """
 
     def chosen(self, problem: Problem) -> Method:
+        whole = any(isinstance(condition, Interface) for condition in problem.conditions)
         if problem.infer:
-            return Inverse() if problem.time is None else InverseInTime()
+            return Inverse() if problem.time is None or whole else InverseInTime()
         if len(problem.space) > FEW:
             return RandomFeatures()
-        whole = any(isinstance(condition, Interface) for condition in problem.conditions)
         return LeastSquares() if problem.time is None or whole else TimeStepping()
 
     def start(self, setting: Setting, network: Network | None) -> State:

@@ -20,14 +20,14 @@ from torch import Tensor
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import rms
 from gmnm_pde.inferred import Findings
-from gmnm_pde.inversion import check_measurements
+from gmnm_pde.inversion import check_inference
 from gmnm_pde.methods.base import Method, Outcome, Setting, State
 from gmnm_pde.methods.time_stepping import TimeStepping
-from gmnm_pde.methods.uncertainty import correlations, undetermined
+from gmnm_pde.methods.uncertainty import correlations, covariance_of, seen, undetermined
 from gmnm_pde.methods.weights import evaluate
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Data, Problem
-from gmnm_pde.transforms import Transform, transforms_of
+from gmnm_pde.transforms import Transform, bound_notes, transforms_of
 
 DIFFERENCE = 0.01
 """Step in theta of a difference quotient: a hundred times the forward solves' error and more."""
@@ -99,12 +99,12 @@ class InverseInTime(Method):
 
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
-        if problem.fields:
+        if problem.time is None:
             raise InputError(
-                f"the coefficient field {problem.fields[0]} is asked for in a problem in time.",
-                mend="Fields can be found in steady problems; make it a constant.",
+                "the method inverse_in_time needs a problem with time.",
+                mend="Use `inverse`, or `auto`, which chooses.",
             )
-        check_measurements(problem)
+        check_inference(problem)
         memory = Memory(transforms_of(problem.infer, ()), rtol=self.forward_rtol)
         march = self._march(setting, memory, torch.zeros(len(problem.constants)).double())
         return State(network=march.network, memory=replace(memory, march=march))
@@ -116,9 +116,7 @@ class InverseInTime(Method):
             jacobian = self._differences(setting, memory, march)
             memory = replace(memory, jacobian=jacobian, fresh=True)
         J = cast(Tensor, memory.jacobian)
-        full = -torch.linalg.lstsq(J, march.residual[:, None]).solution[:, 0]
-        spread = _covariance(setting.problem, march.residual, J).diagonal().clamp_min(0).sqrt()
-        left = float((full.abs() / spread.clamp_min(1e-300)).max())
+        left = _left(setting.problem, march.residual, J)
         if left <= SETTLED and memory.fresh:
             return self._confirmed(setting, state, memory, left)
         if left <= SETTLED:
@@ -206,9 +204,7 @@ class InverseInTime(Method):
         finer = replace(memory, rtol=memory.rtol / 10)
         march = self._march(setting, finer, cast(March, memory.march).theta)
         J = cast(Tensor, memory.jacobian)
-        full = -torch.linalg.lstsq(J, march.residual[:, None]).solution[:, 0]
-        spread = _covariance(setting.problem, march.residual, J).diagonal().clamp_min(0).sqrt()
-        moved = float((full.abs() / spread.clamp_min(1e-300)).max())
+        moved = _left(setting.problem, march.residual, J)
         stays = moved <= 2.5 * SETTLED
         memory = replace(finer, march=march, left=moved, verified=stays)
         return self._recorded(setting, state, memory)
@@ -246,6 +242,15 @@ def _residual(problem: Problem, network: Network) -> Tensor:
     return (values - data.values)[measured]
 
 
+def _left(problem: Problem, residual: Tensor, J: Tensor) -> float:
+    """The length of the Gauss-Newton step in standard errors, |J step| / s.
+
+    Not that of each constant in its own: two that only their product is known of have large errors.
+    """
+    s = max(math.sqrt(_variance(problem, residual)), 1e-300)
+    return float(seen(J, s).projected(residual).norm()) / s
+
+
 def _damped(J: Tensor, residual: Tensor, damping: float) -> Tensor:
     """The Levenberg-Marquardt step, no longer than what the linear model is good for."""
     scale = J.norm(dim=0).clamp_min(1e-300)
@@ -258,10 +263,14 @@ def _damped(J: Tensor, residual: Tensor, damping: float) -> Tensor:
 
 def _covariance(problem: Problem, residual: Tensor, J: Tensor) -> Tensor:
     """Of theta, s^2 (J'J)^-1."""
+    return covariance_of(J, _variance(problem, residual))
+
+
+def _variance(problem: Problem, residual: Tensor) -> float:
+    """s^2, of a measurement's noise."""
     noise = cast(Data, problem.data).noise
-    free = max(len(residual) - J.shape[1], 1)
-    variance = float(residual.square().sum()) / free if noise is None else noise**2
-    return variance * torch.linalg.pinv(J.T @ J, hermitian=True)
+    free = max(len(residual) - len(problem.constants), 1)
+    return float(residual.square().sum()) / free if noise is None else noise**2
 
 
 def _findings(problem: Problem, memory: Memory, march: March) -> Findings:
@@ -271,8 +280,7 @@ def _findings(problem: Problem, memory: Memory, march: March) -> Findings:
     spread = covariance.diagonal().clamp_min(0).sqrt().tolist()
     theta = march.theta.tolist()
     transforms = memory.transforms
-    free = max(len(march.residual) - len(names), 1)
-    sigma = math.sqrt(float(march.residual.square().sum()) / free)
+    variance = _variance(problem, march.residual)
     measured = (~torch.isnan(cast(Data, problem.data).values)).any(0).tolist()
     return Findings(
         {name: transforms[name].value(t) for name, t in zip(names, theta, strict=True)},
@@ -281,8 +289,15 @@ def _findings(problem: Problem, memory: Memory, march: March) -> Findings:
             for name, t, size in zip(names, theta, spread, strict=True)
         },
         correlations(names, covariance),
-        {name: sigma for name, known in zip(problem.unknowns, measured, strict=True) if known},
-        undetermined(names, covariance),
+        {
+            name: math.sqrt(variance)
+            for name, known in zip(problem.unknowns, measured, strict=True)
+            if known
+        },
+        (
+            *undetermined(names, J, variance),
+            *bound_notes(transforms, dict(zip(names, theta, strict=True))),
+        ),
     )
 
 
@@ -293,9 +308,10 @@ def _estimated(problem: Problem, memory: Memory, march: March) -> dict[str, floa
     if J is None:
         return {}
     data = cast(Data, problem.data)
-    spread = J @ _covariance(problem, march.residual, J) @ J.T
     values = (march.residual + data.values[~torch.isnan(data.values)]).abs()
-    by_noise = math.sqrt(float(spread.diagonal().mean())) / max(rms(values), 1e-300)
+    # The mean of the diagonal of s^2 J (J'J)^-1 J', a projection.
+    by_noise = math.sqrt(_variance(problem, march.residual) * J.shape[1] / len(J))
+    by_noise /= max(rms(values), 1e-300)
     forward = march.state.estimated_error
     return {
         name: math.hypot(by_noise, forward[name]) for name in problem.unknowns if name in forward

@@ -16,14 +16,17 @@ from gmnm_pde.estimate import rms
 from gmnm_pde.inferred import Findings
 from gmnm_pde.methods.base import Record, Setting
 from gmnm_pde.methods.reduced import Found
-from gmnm_pde.methods.uncertainty import Statistics, correlations, undetermined
+from gmnm_pde.methods.uncertainty import Statistics, correlations, covariance_of, undetermined
 from gmnm_pde.methods.weights import checked_rows, evaluate, unweighted_rms
 from gmnm_pde.networks import Together
-from gmnm_pde.problem import Problem
-from gmnm_pde.transforms import Transform, Transformed
+from gmnm_pde.problem import Data, Problem
+from gmnm_pde.transforms import Transform, Transformed, bound_notes
 
 UNEVEN = 1.5
 """Unknowns whose noise differs by more than this factor are weighted by it."""
+
+LEAST_NOISE = 1e-3
+"""Of the measured values."""
 
 SEEN = 200
 """Probes at which deviations are computed."""
@@ -89,15 +92,38 @@ def reweighted(block: Block, weights: Mapping[str, float], data_weight: float) -
 
 
 def noise_weights(
-    blocks: Sequence[Block], rows: Sequence[Tensor], before: Mapping[str, float]
+    blocks: Sequence[Block],
+    rows: Sequence[Tensor],
+    leverages: Tensor,
+    data: Mapping[str, float],
+    before: Mapping[str, float],
 ) -> dict[str, float]:
     """One over the noise of each unknown's measurements, relative to the smallest; what there was
-    before if they are alike."""
-    sizes: dict[str, list[Tensor]] = {}
+    before if they are alike.
+
+    An unknown that follows all of its measurements looks as if they had no noise. That many of
+    them are spent on it counts, and noise below a small part of the measured values is taken for
+    that part: otherwise the weight of these would grow until the others are ignored.
+
+    Arguments:
+        rows: the residual of every block.
+        leverages: of the measurements, see :class:`Statistics`.
+        data: root mean square of what was measured, by the label of the rows.
+    """
+    squares: dict[str, float] = {}
+    left: dict[str, float] = {}
+    start = 0
     for block, row in zip(blocks, rows, strict=True):
         if block.kind == "data":
-            sizes.setdefault(block.label, []).append(row / block.weights)
-    noise = {label: rms(torch.cat(parts)) for label, parts in sizes.items()}
+            spent = float(leverages[start : start + len(row)].sum())
+            start += len(row)
+            size = float((row / block.weights).square().sum())
+            squares[block.label] = squares.get(block.label, 0.0) + size
+            left[block.label] = left.get(block.label, 0.0) + len(row) - spent
+    noise = {
+        label: max(math.sqrt(square / max(left[label], 1.0)), LEAST_NOISE * data[label])
+        for label, square in squares.items()
+    }
     smallest = min(noise.values(), default=0.0)
     if smallest <= 0.0:
         return dict(before)
@@ -106,6 +132,13 @@ def noise_weights(
         1 / UNEVEN < weight / before.get(label, 1.0) < UNEVEN for label, weight in weights.items()
     )
     return dict(before) if even else weights
+
+
+def measured_sizes(problem: Problem) -> dict[str, float]:
+    """Root mean square of the measurements, by the label of their rows."""
+    data = cast(Data, problem.data)
+    columns = zip(problem.unknowns, data.values.T, strict=True)
+    return {data_label(name): rms(values[~torch.isnan(values)]) for name, values in columns}
 
 
 def findings(setting: Setting, joint: Problem, level: Reached, data_weight: float) -> Findings:
@@ -119,9 +152,11 @@ def findings(setting: Setting, joint: Problem, level: Reached, data_weight: floa
         if any(block.label == data_label(name) for block in level.blocks)
     }
     if not names:
-        return Findings(noise=noise)
+        return Findings(noise=noise, fields=problem.fields)
     theta = level.network.networks[-1].output_weights[0].tolist()
-    covariance = level.statistics.covariance(len(names)).cpu()
+    factor = level.statistics.information(len(names)).cpu()
+    variance = level.statistics.variance
+    covariance = covariance_of(factor, variance)
     transforms = _transforms(joint)
     values = {name: transforms[name].value(t) for name, t in zip(names, theta, strict=True)}
     spread = covariance.diagonal().clamp_min(0).sqrt().tolist()
@@ -129,8 +164,9 @@ def findings(setting: Setting, joint: Problem, level: Reached, data_weight: floa
         name: transforms[name].slope(t) * size
         for name, t, size in zip(names, theta, spread, strict=True)
     }
-    notes = undetermined(names, covariance)
-    return Findings(values, errors, correlations(names, covariance), noise, notes)
+    thetas = dict(zip(names, theta, strict=True))
+    notes = (*undetermined(names, factor, variance), *bound_notes(transforms, thetas))
+    return Findings(values, errors, correlations(names, covariance), noise, notes, problem.fields)
 
 
 def outputs(setting: Setting, joint: Problem, level: Reached, probes: Tensor) -> Outputs:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from gmnm_pde.linalg import damped_solve, factor
 from gmnm_pde.methods.residuals import Iterate, Residuals
+from gmnm_pde.methods.uncertainty import seen
 
 ITERATIONS = 40
 
@@ -55,7 +56,12 @@ class Found:
 
 
 def infer(
-    rows: Residuals, start: Tensor, inner: int, data: Tensor, deadline: float = math.inf
+    rows: Residuals,
+    start: Tensor,
+    inner: int,
+    data: Tensor,
+    deadline: float = math.inf,
+    constants_only: bool = False,
 ) -> Found:
     """Minimise over theta.
 
@@ -63,6 +69,8 @@ def infer(
         start: weights, those of u first, (p,).
         inner: how many are those of u.
         data: which rows are measurements, (rows,).
+        constants_only: theta are constants; nothing moves along directions that the data do not
+            determine. (Those of fields are a matter of their smoothing.)
     """
     point, first = settle(rows, rows.at(start), inner), 0
     if not math.isfinite(point.loss):
@@ -76,6 +84,8 @@ def infer(
         R, c = factored.R[inner:, inner:], factored.c[inner:]
         # Where nothing is known of theta's size, a measurement's residual is the unit.
         unit = point.residual[data].norm().item() / max(int(data.sum()) - len(c), 1) ** 0.5
+        if constants_only:
+            c = seen(R * factored.scale[inner:], unit).projected(c)
         if c.norm().item() <= SETTLED * unit:
             return Found(point, "minimum", count)
         better = None

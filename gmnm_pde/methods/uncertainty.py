@@ -28,6 +28,9 @@ UNCERTAIN = 1.0
 """A direction whose standard deviation in theta is larger is not determined: theta is a logarithm
 or a relative change."""
 
+FAINT = 0.01
+"""A direction that is seen so much less than another may be one that is not determined."""
+
 INFLATION = 1.4
 """Of the freedom, in cross-validation."""
 
@@ -38,16 +41,14 @@ class Statistics:
 
     Arguments:
         R, scale: the triangle of J with columns of norm one, and their norms.
-        freedom: p.
-        measurements: n.
+        leverages: of the measurements, the diagonal of J (J'J)^-1 J', (n,).
         misfit: |r_data|^2.
         known: s^2, if the noise is known.
     """
 
     R: Tensor
     scale: Tensor
-    freedom: float
-    measurements: int
+    leverages: Tensor
     misfit: float
     known: float | None = None
 
@@ -62,7 +63,17 @@ class Statistics:
         Q, R = torch.linalg.qr(torch.cat([system.rows / scale, below]))
         rows = Q[: len(residual)][data]
         misfit = float(residual[data].square().sum())
-        return cls(R, scale, float(rows.square().sum()), int(data.sum()), misfit, known)
+        return cls(R, scale, rows.square().sum(1), misfit, known)
+
+    @property
+    def measurements(self) -> int:
+        """n."""
+        return len(self.leverages)
+
+    @property
+    def freedom(self) -> float:
+        """p."""
+        return float(self.leverages.sum())
 
     @property
     def variance(self) -> float:
@@ -81,10 +92,9 @@ class Statistics:
         left = max(self.measurements - INFLATION * self.freedom, 1.0)
         return self.measurements * self.misfit / left**2
 
-    def covariance(self, count: int) -> Tensor:
-        """Of the last ``count`` parameters, (count, count)."""
-        inverse = self.deviations(torch.eye(len(self.scale), dtype=self.R.dtype)[-count:])
-        return self.variance * inverse @ inverse.T
+    def information(self, count: int) -> Tensor:
+        """M with M'M the inverse covariance of the last ``count`` parameters over s^2, (c, c)."""
+        return self.R[-count:, -count:] * self.scale[-count:]
 
     def deviation(self, rows: Tensor) -> Tensor:
         """The standard deviation of linear functions of the parameters, rows (n, k) -> (n,)."""
@@ -96,16 +106,57 @@ class Statistics:
         return torch.linalg.solve_triangular(self.R, scaled, upper=True, left=False)
 
 
-def undetermined(names: Sequence[str], covariance: Tensor) -> tuple[str, ...]:
-    """What to say of directions of theta that the data do not determine.
+def covariance_of(factor: Tensor, variance: float) -> Tensor:
+    """variance (M'M)^-1, (p, p), for a factor M (n, p).
+
+    Directions that M does not see at all get a variance that is large and finite.
+    """
+    _, sizes, directions = torch.linalg.svd(factor, full_matrices=False)
+    half = directions / sizes.clamp_min(RIDGE * float(sizes.max()) + 1e-150)[:, None]
+    return variance * half.T @ half
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which directions of theta the data determine.
 
     Arguments:
-        covariance: of theta, (p, p).
+        left: (n, p), orthonormal.
+        known: (p,), mask.
+    """
+
+    left: Tensor
+    known: Tensor
+
+    def projected(self, residual: Tensor) -> Tensor:
+        """What of a residual (n,) the known directions can change."""
+        return self.left @ (self.known * (self.left.T @ residual))
+
+
+def seen(factor: Tensor, s: float) -> Seen:
+    """The directions that are worth a step, for a factor M (n, p) and noise s.
+
+    Those along which the equations hardly change anything are left where the search started: a step
+    along them follows rounding, or the little that an equation is missed by, as far as a bound.
+    Early in a search s is large, so that a direction has to be faint beside the others as well.
+    """
+    left, sizes, _ = torch.linalg.svd(factor, full_matrices=False)
+    return Seen(left, (sizes >= FAINT * sizes.max()) | (UNCERTAIN * sizes >= s))
+
+
+def undetermined(names: Sequence[str], factor: Tensor, variance: float) -> tuple[str, ...]:
+    """What to say of directions of theta that the data do not determine.
+
+    From the factor and not from the covariance: next to a direction without any information the
+    others would be lost in its rounding.
+
+    Arguments:
+        factor, variance: M (n, p) and s^2 of the covariance s^2 (M'M)^-1.
     """
     notes = []
-    values, vectors = torch.linalg.eigh(covariance)
-    for value, vector in zip(values.tolist(), vectors.T, strict=True):
-        if value <= UNCERTAIN**2:
+    _, sizes, directions = torch.linalg.svd(factor, full_matrices=False)
+    for size, vector in zip(sizes.tolist(), directions, strict=True):
+        if math.sqrt(variance) <= UNCERTAIN * size:
             continue
         part = [
             (name, weight)
@@ -118,7 +169,8 @@ def undetermined(names: Sequence[str], covariance: Tensor) -> tuple[str, ...]:
             sign = part[0][1] / abs(part[0][1])
             words = " ".join(f"{sign * weight:+.2f} {name}" for name, weight in part)
             notes.append(
-                f"The data do not determine {' and '.join(name for name, _ in part)} separately: "
+                f"The data do not determine {', '.join(n for n, _ in part[:-1])} and {part[-1][0]} "
+                "separately: "
                 f"relative changes in the direction {words} hardly change what was measured."
             )
     return tuple(notes)
@@ -129,7 +181,7 @@ def correlations(names: Sequence[str], covariance: Tensor) -> dict[str, float]:
     size = covariance.diagonal().clamp_min(1e-300).sqrt()
     matrix = covariance / size / size[:, None]
     return {
-        f"{names[i]}, {names[j]}": float(matrix[i, j])
+        f"{names[i]}, {names[j]}": float(matrix[i, j].clamp(-1, 1))
         for i in range(len(names))
         for j in range(i + 1, len(names))
     }

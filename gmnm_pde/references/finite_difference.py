@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -66,6 +67,7 @@ class FiniteDifference(Reference):
     points: int = 201
     order: int = 2
     name: str = "finite_difference"
+    solves: ClassVar[bool] = True
     _solutions: dict[int, tuple[Problem, GridSolution]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

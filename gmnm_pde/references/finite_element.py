@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -50,6 +51,7 @@ class FiniteElement(Reference):
     degree: int = 4
     refine: int | None = None
     name: str = "finite_element"
+    solves: ClassVar[bool] = True
     _solutions: dict[int, tuple[Problem, Solved, Array]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

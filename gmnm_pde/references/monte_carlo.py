@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -51,6 +51,7 @@ class MonteCarlo(Reference):
     samples: int = 2048
     seed: int = 0
     name: str = "monte_carlo"
+    solves: ClassVar[bool] = True
 
     def evaluate(self, problem: Problem, points: Tensor) -> ReferenceValues:
         """Averages at points (n, d + 1), and their standard error relative to their size.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -44,6 +45,7 @@ class Spectral(Reference):
 
     points: int | None = None
     name: str = "spectral"
+    solves: ClassVar[bool] = True
     _solutions: dict[int, tuple[Problem, tuple[Level, ...]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

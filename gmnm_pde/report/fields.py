@@ -28,6 +28,7 @@ from gmnm_pde.report.words import (
     reference_name,
     rest_name,
     rest_names,
+    solution_name,
 )
 
 
@@ -84,7 +85,8 @@ def field_figure(fields: Fields) -> Figure:
         rests = [found.rest_of(j) for found in fields.samples]
         rest_scale = signed_scale(*fields.inside(rests))
         for i, found in enumerate(fields.samples):
-            row = [fields.panel(i, f"solution ${name}$", values[i], scale, _data(solution, j))]
+            title = solution_name(solution, name)
+            row = [fields.panel(i, title, values[i], scale, _data(solution, j))]
             if references:
                 title = f"reference ({reference_name(solution)})"
                 row.append(fields.panel(i, title, references[i], scale))

@@ -23,7 +23,13 @@ from gmnm_pde.report.style import (
     tick_format,
     titled_figure,
 )
-from gmnm_pde.report.words import error_line, measured_line, reference_name, rest_names
+from gmnm_pde.report.words import (
+    error_line,
+    measured_line,
+    reference_name,
+    rest_names,
+    solution_name,
+)
 
 CURVE_POINTS = 1001
 
@@ -70,7 +76,7 @@ def line_figure(lines: Lines) -> Figure:
             wide: dict[str, Any] = {"color": _colour(j), "alpha": 0.25, "lw": 6.0}
             upper.plot(*broken(lines.x, found.reference[:, j], fences), label=label, **wide)
         curve = broken(lines.x, found.values[:, j], fences)
-        upper.plot(*curve, color=_colour(j), label=f"solution ${name}$")
+        upper.plot(*curve, color=_colour(j), label=solution_name(solution, name))
     _mark_known(upper, lines)
     _key(upper, 2)
     dots = "." if lines.scatter is not None else "-"

@@ -37,6 +37,9 @@ MOST_COLUMNS = 3
 SHORTEST = 1.3
 """Height of curves in inches."""
 
+FEW_DOTS = 600
+"""So many dots may have a rim."""
+
 
 class Panel(ABC):
     """One pair of axes under a title."""
@@ -111,10 +114,14 @@ class FieldPanel(Panel):
     def _dots(self, plot: Axes, marks: Array) -> None:
         # Many dots have to be small ones, or the last drawn would hide the others.
         size = float(np.clip(25_000.0 / len(marks), 2.5, 14.0))
+        few = len(marks) <= FEW_DOTS
         x, y, values = marks.T
+        if few and self.values is not None:
+            # Over a field a dot has nearly its colour: a dark rim in a white one is seen on any.
+            plot.scatter(x, y, s=2.2 * size, c="white", linewidths=0.0, zorder=3, clip_on=False)
         plot.scatter(
             x, y, c=values, s=size, cmap=self.scale.colours, norm=self.scale.norm, zorder=3,
-            edgecolors="#333333", linewidths=0.35 if len(marks) <= 600 else 0.0, clip_on=False,
+            edgecolors="#222222", linewidths=0.5 if few else 0.0, clip_on=False,
         )  # fmt: skip
 
     def _bar(self, plot: Axes, mapped: Any) -> None:

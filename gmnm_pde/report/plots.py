@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from gmnm_pde.report.animation import write_animation
 from gmnm_pde.report.convergence import convergence_figure
 from gmnm_pde.report.fields import field_error_figure, field_figure, fields_of
+from gmnm_pde.report.inferred import inferred_figure
 from gmnm_pde.report.lines import line_error_figure, line_figure, lines_of
 from gmnm_pde.report.sample import SolutionLike
 from gmnm_pde.report.snapshots import snapshot_error_figure, snapshot_figure, snapshots_of
@@ -32,6 +33,7 @@ def write_pictures(solution: SolutionLike, directory: str | Path) -> list[Path]:
       time also as a curve over time.
     - convergence.png: the estimated error of each step against time and units, and the measured
       one at the end.
+    - inferred.png: every inferred constant after each step, with its interval.
     - surface.png: in three dimensions the solution and its error on the boundary.
     - streamlines.png: for plane problems whose unknowns (u, v) are a vector field.
     - animation.gif: for problems in two dimensions and time.
@@ -53,6 +55,8 @@ def write_pictures(solution: SolutionLike, directory: str | Path) -> list[Path]:
 def figures_of(solution: SolutionLike) -> dict[str, Figure]:
     """The pictures that do not move, by name."""
     figures = {**_fields(solution), "convergence": convergence_figure(solution)}
+    if solution.findings.values:
+        figures["inferred"] = inferred_figure(solution)
     if solution.problem.time is None and solution.problem.domain.dimension == 3:
         figures["surface"] = surface_figure(solution)
     if is_vector_field(solution.problem):

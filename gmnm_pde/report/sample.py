@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmnm_pde.fields import Orders
+from gmnm_pde.inferred import Findings
 from gmnm_pde.problem import Problem, ReferenceValues
 
 Array = NDArray[np.float64]
@@ -29,6 +30,10 @@ class StepLike(Protocol):
     @property
     def seconds(self) -> float: ...
     @property
+    def inferred(self) -> Mapping[str, float]: ...
+    @property
+    def standard_error(self) -> Mapping[str, float]: ...
+    @property
     def loss(self) -> float | None: ...
 
 
@@ -41,6 +46,8 @@ class ErrorsLike(Protocol):
     def reference(self) -> str: ...
     @property
     def own_error(self) -> Mapping[str, float]: ...
+    @property
+    def constants(self) -> Mapping[str, float]: ...
 
 
 class SolutionLike(Protocol):
@@ -54,6 +61,8 @@ class SolutionLike(Protocol):
     def errors(self) -> ErrorsLike | None: ...
     @property
     def estimated_error(self) -> Mapping[str, float | None]: ...
+    @property
+    def findings(self) -> Findings: ...
     @property
     def units(self) -> int: ...
     @property

@@ -12,9 +12,20 @@ NAMED = 4
 """So many unknowns have their errors in the title; of more there is the largest."""
 
 
+def symbol(name: str) -> str:
+    """A name in a title: a letter as mathematics, ``nu`` as a word."""
+    return f"${name}$" if len(name) == 1 else name
+
+
 def difference_name(unknown: str, target: str = "reference") -> str:
     """Solution minus something."""
-    return rf"${unknown}\,-\,${target}"
+    return rf"{symbol(unknown)}$\,-\,${target}"
+
+
+def solution_name(solution: SolutionLike, unknown: str) -> str:
+    """``solution u``, or ``inferred k`` for a coefficient field."""
+    word = "inferred" if unknown in solution.findings.fields else "solution"
+    return f"{word} {symbol(unknown)}"
 
 
 def rest_names(problem: Problem, found: Sample) -> list[str]:
@@ -43,8 +54,9 @@ def measured_line(solution: SolutionLike) -> str:
     """The measured errors, or what stands for them, in words."""
     size = f"{solution.units:,} units, {solution.seconds:.2g} s"
     errors = solution.errors
-    if errors is None:
-        return f"no reference; {_estimated(solution) or 'no error estimate'}; {size}"
+    if errors is None or not errors.relative_l2:
+        what = "no reference" if errors is None else "no reference of the solution"
+        return f"{what}; {_estimated(solution) or 'no error estimate'}; {size}"
     measured = dict(errors.relative_l2)
     if len(measured) > NAMED:
         worst = max(measured, key=measured.__getitem__)
@@ -72,7 +84,7 @@ def error_line(solution: SolutionLike, count: int) -> str:
     estimated = _estimated(solution)
     tail = f"; {estimated}" if estimated else ""
     where = f"at {count:,} points that were chosen without regard to the collocation points"
-    if solution.errors is None:
+    if solution.errors is None or not solution.errors.relative_l2:
         return f"the residual is not an error{tail}\n{where}"
     errors = solution.errors.relative_l2.values()
     measured = f"relative L2 error {scientific(max(errors))} measured" if errors else "measured"
