@@ -238,6 +238,16 @@ def test_a_network_with_several_widths_gets_the_same_in_each():
     assert parameters_of(spec, 2, 1) == 85
 
 
+def test_a_refined_network_is_sized_by_its_last_grid():
+    problem, recipe = load_problem("poisson").problem, load_recipe("kan-gauss-newton")
+    _, sized_recipe = Budget(parameters=450).applied(problem, recipe)
+    network = sized_recipe.network
+    assert network.grid == recipe.network.grid
+    assert parameters_of(replace(network, grid=max(recipe.methods[0].grids)), 2, 1) <= 450
+    wider = replace(network, widths=(network.widths[0] + 1,), grid=max(recipe.methods[0].grids))
+    assert parameters_of(wider, 2, 1) > 450
+
+
 def test_points_are_the_same_for_all():
     problem, recipe = load_problem("poisson").problem, load_recipe("gmnm-small")
     problem, same = Budget(points=500).applied(problem, recipe)

@@ -475,6 +475,17 @@ def test_a_stage_without_progress_gives_way_to_the_next():
     assert len(state.records) < 80
 
 
+def test_a_network_is_refined_when_its_share_of_the_time_is_over():
+    """A short time must not leave a network at its coarsest grid."""
+    what = setting(LINE, KANSpec(widths=(2,), grid=3))
+    method = LBFGS(iterations=400, grids=(3, 6))
+    state = method.start(what, None)
+    late = replace(what, time_limit=100.0, started=what.started - 60.0)
+    early = replace(what, time_limit=1e6)
+    assert method.step(early, state).memory.stage == 0
+    assert method.step(late, state).memory.stage == 1
+
+
 @pytest.mark.parametrize("option", [{"grids": (5, 10)}, {"grid_updates": 2}])
 def test_a_network_without_grids_is_refused_by_both_names(option):
     with pytest.raises(InputError, match="the method lbfgs .* refine grids.*network MLP has none"):

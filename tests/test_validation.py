@@ -17,6 +17,7 @@ from gmnm_pde.config import load_problem
 from gmnm_pde.verbs import evidence
 from validation import classical, measure, runner
 from validation.cases import Case, CommandCase, Suite, exponent, load_suite
+from validation.experiments.plan import load_plan
 from validation.peers.results import Results
 from validation.peers.rows import Row
 from validation.published import Figure, load_published
@@ -83,7 +84,10 @@ def solved(
 
 
 def test_every_case_names_an_existing_problem_and_solver(suite: Suite) -> None:
-    assert {case.problem for case in suite.cases} | {"fit-data"} == set(names("problems"))
+    compared = {problem for one in load_plan() for problem in one.problems}
+    known = {case.problem for case in suite.cases} | compared | {"fit-data"}
+    assert known == set(names("problems"))
+    assert {solver for one in load_plan() for solver in one.solvers} <= set(names("solvers"))
     assert {case.solver for case in suite.cases if case.solver} <= set(names("solvers"))
     compared = {"figures", "sweep"}
     linear = {case.problem for case in suite.cases if compared & set(case.groups)}

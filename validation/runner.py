@@ -12,6 +12,9 @@ from typing import Any
 
 from validation import classical, machine, measure
 from validation.cases import GROUPS, PARTS, QUICK, Case, CommandCase, Suite, load_suite
+from validation.experiments.command import RESULTS as EXPERIMENTS_RESULTS
+from validation.experiments.command import main as experiments
+from validation.experiments.table import experiments_table
 from validation.peers import results
 from validation.peers.table import peers_table
 from validation.table import table
@@ -20,6 +23,8 @@ FOLDER = Path(__file__).resolve().parent
 RESULTS = FOLDER / "results"
 TABLE = FOLDER / "TABLE.md"
 
+EXPERIMENTS = "experiments"
+
 MISSED, BAD_INPUT = 1, 2
 
 REPEATS = 3
@@ -27,6 +32,9 @@ REPEATS = 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write, print. Returns 0, 1 if a limit is missed, 2 for a bad argument."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == [EXPERIMENTS]:
+        return experiments(words[1:])
     options = _parser().parse_args(arguments)
     try:
         everything = load_suite()
@@ -160,6 +168,9 @@ def write_table() -> None:
     if not known:
         raise OSError(f"no results in {RESULTS}; measure first.")
     parts = [table(known)]
+    if EXPERIMENTS_RESULTS.exists():
+        text = EXPERIMENTS_RESULTS.read_text(encoding="utf-8")
+        parts.append(experiments_table(json.loads(text)))
     if (path := RESULTS / "peers.json").exists():
         parts.append(peers_table(results.load(path)))
     TABLE.write_text("\n".join(parts), encoding="utf-8")
@@ -197,7 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "cases",
         nargs="*",
-        help=f"names, patterns (poisson*) or groups ({', '.join(GROUPS)}); all if left out",
+        help=f"names, patterns (poisson*) or groups ({', '.join(GROUPS)}); all if left out; "
+        "`experiments` first, with options of its own, for the comparison of networks",
     )
     parser.add_argument("--repeats", type=_positive, help="solves of each case (3; quick 1)")
     parser.add_argument(

@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from gmnm_pde.assembly import Block, at_network, at_zero, is_linear, parameter_rows
 from gmnm_pde.collocation import check_blocks, collocate
-from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linalg import RIDGE, damped_solve
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.growth import enough_units
+from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of, widened
 from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.methods.weights import (
     assemble,
@@ -38,10 +38,7 @@ from gmnm_pde.methods.weights import (
     unweighted_rms,
 )
 from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec
-from gmnm_pde.placement import Layout, first_patch
-
-UNITS = 64
-"""Units of a network if nothing is said."""
+from gmnm_pde.placement import Layout
 
 DAMPINGS = 12
 """Dampings tried before a step is given up."""
@@ -64,16 +61,23 @@ class Memory:
         losses: one an iteration, root mean square of the weighted rows.
         stuck: no damping lowered the loss.
         linear: whether the problem is.
+        network: where training goes on; the best one at points that are not trained on is that of
+            the state.
+        spacing: of the points along each coordinate, (d,).
+        least: the misfit of the best network at those points, and the iteration that led to it.
     """
 
     blocks: tuple[Block, ...]
     check: tuple[Block, ...]
     probes: Tensor
+    spacing: Tensor
     damping: float = 1e-2
     losses: tuple[float, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     stuck: bool = False
     linear: bool = True
+    network: LinearOutputNetwork | None = None
+    least: tuple[float, int] = (math.inf, 0)
 
 
 @dataclass(frozen=True)
@@ -94,25 +98,25 @@ class VariableProjection(Method):
     window: int = 40
 
     def start(self, setting: Setting, network: Network | None) -> State:
+        if not isinstance(network, LinearOutputNetwork):
+            return self._best_start(setting)
+        layout = layouts(setting, units_of(setting))[0]
+        return self._begun(setting, layout, network)
+
+    def _best_start(self, setting: Setting) -> State:
+        """Of lattices of several widths and margins the one that fits best, untrained."""
+        found: list[State] = []
+        for layout in layouts(setting, units_of(setting)):
+            found.append(self._begun(setting, layout, built(setting, layout)))
+            if not isinstance(setting.network, PlacedSpec) or not found[0].memory.linear:
+                break
+        return min(found, key=lambda state: float(state.memory.least[0]))
+
+    def _begun(self, setting: Setting, layout: Layout, network: LinearOutputNetwork) -> State:
+        """The rows for a network, its output weights eliminated."""
         problem = setting.problem
-        units = min(setting.units or UNITS, setting.max_units)
-        layout = _layout(setting, units)
         centres = layout.centres()
         enough_units(setting, sum(len(part) for part in centres))
-        if not isinstance(network, LinearOutputNetwork):
-            spec = setting.network
-            built = (
-                layout.network(spec, centres, len(problem.unknowns))
-                if isinstance(spec, PlacedSpec)
-                else setting.initial()
-            )
-            if not isinstance(built, LinearOutputNetwork):
-                raise InputError(
-                    "the method variable_projection needs a network whose last layer is linear, "
-                    f"and {type(built).__name__} is not.",
-                    mend="Use the network gmnm, or another method.",
-                )
-            network = built
         trained = sum(parameter.numel() for parameter in network.parameters())
         placed = sum(len(part) for part in centres)
         counts = [math.ceil(self.oversampling * trained * len(part) / placed) for part in centres]
@@ -126,9 +130,13 @@ class VariableProjection(Method):
             tuple(place(block) for block in blocks),
             tuple(place(block) for block in check),
             place(probes),
+            place(spacing_of(setting, blocks)),
             linear=all(is_linear(problem, block) for block in blocks),
+            network=network,
         )
         eliminate(setting, network, memory)
+        now = misfit(checked_rows(problem, network, memory.check), memory.check)
+        memory = replace(memory, least=(now if math.isfinite(now) else math.inf, 0))
         return State(network=network, memory=memory)
 
     def checkpoint(self, state: State) -> Mapping[str, Any]:
@@ -145,13 +153,14 @@ class VariableProjection(Method):
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
-        network = state.network
-        assert isinstance(network, LinearOutputNetwork)
+        network = memory.network
+        assert network is not None
         loss, residual, projector = eliminate(setting, network, memory)
         J = projector(_jacobian(setting, network, memory.blocks))
         network, loss, damping, stuck = _improve(setting, network, memory, residual, J, loss)
-        memory = replace(memory, damping=damping, losses=(*memory.losses, loss), stuck=stuck)
-        return self._measured(setting, replace(state, network=network, memory=memory))
+        losses = (*memory.losses, loss)
+        memory = replace(memory, damping=damping, losses=losses, stuck=stuck, network=network)
+        return self._measured(setting, replace(state, memory=memory))
 
     def decide(self, setting: Setting, state: State) -> Outcome | None:
         memory: Memory = state.memory
@@ -166,6 +175,11 @@ class VariableProjection(Method):
         if memory.stuck:
             return Outcome(status, "no step lowers the residual any more")
         losses = memory.losses
+        if len(losses) - memory.least[1] > self.window:
+            return Outcome(
+                status,
+                f"no better at points that are not trained on for {self.window} iterations",
+            )
         if (
             len(losses) > self.window
             and losses[-1] > (1 - self.tolerance) * losses[-1 - self.window]
@@ -183,8 +197,8 @@ class VariableProjection(Method):
     def _measured(self, setting: Setting, state: State) -> State:
         """The state with its estimate and a line of history."""
         memory: Memory = state.memory
-        network = state.network
-        assert isinstance(network, LinearOutputNetwork)
+        network = memory.network
+        assert network is not None
         rows = checked_rows(setting.problem, network, memory.check)
         now, values = misfit(rows, memory.check), evaluate(network, memory.probes)
         values = setting.problem.completed(memory.probes, values)
@@ -211,12 +225,15 @@ class VariableProjection(Method):
             estimated_error=worst if math.isfinite(worst) else None,
             seconds=setting.elapsed,
         )
+        best = now < memory.least[0]
+        least = (now, len(memory.losses)) if best else memory.least
         return replace(
             state,
+            network=network if best else state.network,
             # Training lowers the residual, so what an earlier method estimated still holds.
             estimated_error=relative or state.estimated_error,
             records=(*state.records, record),
-            memory=replace(memory, snapshots=snapshots),
+            memory=replace(memory, snapshots=snapshots, least=least),
         )
 
 
@@ -297,7 +314,7 @@ def _improve(
     c, damping = -(Q.T @ residual), memory.damping
     for _ in range(DAMPINGS):
         step = damped_solve(R, c, math.sqrt(damping)) / scale
-        tried = moved(network, step)
+        tried = widened(moved(network, step), memory.spacing)
         try:
             new_loss, _, _ = eliminate(setting, tried, memory)
         except RuntimeError:  # a unit so narrow that its columns overflow
@@ -320,17 +337,3 @@ def moved(network: LinearOutputNetwork, step: Tensor) -> LinearOutputNetwork:
             parameter.add_(part.reshape(parameter.shape))
             start += parameter.numel()
     return result
-
-
-def _layout(setting: Setting, units: int) -> Layout:
-    """One patch with at most so many units, a narrow margin included: they move where they pay."""
-    domain = setting.problem.region
-    ones = (1.0,) * domain.dimension
-    cells, best = 1.0, None
-    while True:
-        patch = first_patch(domain, cells, ones)
-        layout = Layout(domain, (patch,), margin=1.0, pieces=setting.problem.pieces)
-        if sum(len(part) for part in layout.centres()) > units:
-            break
-        best, cells = layout, cells + 1
-    return best or layout

@@ -50,6 +50,12 @@ def with_size(spec: NetworkSpec, size: int) -> NetworkSpec:
     return replace(spec, **{name: chosen})
 
 
+def with_size_of(spec: NetworkSpec, other: NetworkSpec) -> NetworkSpec:
+    """The options with the width or the units of others of the same kind."""
+    name = _size_option(spec)
+    return replace(spec, **{name: getattr(other, name)})
+
+
 def parameters_of(spec: NetworkSpec, n_inputs: int, n_outputs: int) -> int:
     """How many numbers a network of these options has."""
     if isinstance(spec, GMNMSpec):

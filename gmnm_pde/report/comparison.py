@@ -82,6 +82,16 @@ def time_figure(title: str, words: str, rows: Sequence[Row], points: Sequence[Po
     head = Head(title, f"measured error against the time of the solve\n{words}".rstrip())
     figure = titled_figure((8.2, 4.6), head)
     plot = figure.subplots()
+    draw_times(plot, rows, points)
+    plot.set_xlabel("time of the solve (s)")
+    plot.set_ylabel("relative L2 error")
+    plot.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def draw_times(plot: Axes, rows: Sequence[Row], points: Sequence[Point]) -> None:
+    """Error against seconds into axes: networks as bands over their seeds, classical solvers as
+    lines over their resolutions."""
     networks, classical = _names(rows)
     style = looks(networks, classical)
     for name in networks:
@@ -89,9 +99,7 @@ def time_figure(title: str, words: str, rows: Sequence[Row], points: Sequence[Po
     for name in classical:
         own = sorted((row for row in rows if row.solver == name), key=lambda row: row.points or 0)
         _line(plot, own, [row.seconds or 0.0 for row in own], style[name], name)
-    plot.set_xlabel("time of the solve (s)")
-    _finish(figure, plot)
-    return figure
+    _logarithmic(plot)
 
 
 def size_figure(title: str, words: str, rows: Sequence[Row], points: Sequence[Point]) -> Figure:
@@ -108,7 +116,9 @@ def size_figure(title: str, words: str, rows: Sequence[Row], points: Sequence[Po
         own = sorted((row for row in rows if row.solver == name), key=lambda row: row.points or 0)
         _line(plot, own, [float(row.parameters or 1) for row in own], style[name], name)
     plot.set_xlabel("parameters, or unknown values of a classical solver")
-    _finish(figure, plot)
+    plot.set_ylabel("relative L2 error")
+    _logarithmic(plot)
+    plot.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
@@ -197,10 +207,8 @@ def _size(value: float | None) -> float:
     return SMALLEST if value is None else max(value, SMALLEST)
 
 
-def _finish(figure: Figure, plot: Axes) -> None:
-    plot.set_ylabel("relative L2 error")
+def _logarithmic(plot: Axes) -> None:
     plot.set_xscale("log")
     plot.set_yscale("log")
     plot.grid(True, which="major")
     plot.spines[["top", "right"]].set_visible(False)
-    plot.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -7,7 +7,10 @@ from typing import Any
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods import TimeStepping
-from gmnm_pde.networks.sizing import sized
+from gmnm_pde.methods.training.base import Trained
+from gmnm_pde.networks.kan import KANSpec
+from gmnm_pde.networks.sizing import sized, with_size_of
+from gmnm_pde.networks.specs import NetworkSpec
 from gmnm_pde.problem import Problem, Sampling
 from gmnm_pde.recipe import Recipe
 
@@ -50,8 +53,8 @@ class Budget:
             )
         if self.parameters is not None:
             inputs, outputs = len(problem.coordinates), len(problem.unknowns)
-            network = sized(recipe.network, self.parameters, inputs, outputs)
-            recipe = replace(recipe, network=network)
+            network = sized(finest(recipe), self.parameters, inputs, outputs)
+            recipe = replace(recipe, network=with_size_of(recipe.network, network))
         return problem, recipe
 
     def words(self) -> str:
@@ -68,3 +71,12 @@ class Budget:
     def data(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)
+
+
+def finest(recipe: Recipe) -> NetworkSpec:
+    """The network's options after the last refinement of its grids: the size that counts."""
+    network = recipe.network
+    grids = [grid for item in recipe.methods if isinstance(item, Trained) for grid in item.grids]
+    if not isinstance(network, KANSpec) or not grids:
+        return network
+    return replace(network, grid=max(grids))

@@ -112,7 +112,7 @@ class Trained(Method):
         windows: parts of the time interval that are added one after the other
             (:mod:`gmnm_pde.methods.training.windows`); each gets the same share of the iterations.
         grids: intervals of a network that has grids (kan), one after the other; each gets the same
-            share of the iterations.
+            share of the iterations, or of the time limit where that is shorter.
         grid_updates: so many of the first stretches begin with grids that follow the points.
     """
 
@@ -202,7 +202,7 @@ class Trained(Method):
         return State(network=started, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
-        memory = self._refilled(setting, self._regridded(self._further(state.memory)))
+        memory = self._refilled(setting, self._regridded(setting, self._further(state.memory)))
         count = min(self.stretch, self.iterations - memory.iterations)
         found = self.advance(setting, self.weighed(memory), max(count, 1))
         if not math.isfinite(found.loss):
@@ -250,9 +250,14 @@ class Trained(Method):
         engine = self.retargeted(memory.engine)
         return replace(memory, window=window, engine=engine, ended=None)
 
-    def _regridded(self, memory: Memory) -> Memory:
+    def _regridded(self, setting: Setting, memory: Memory) -> Memory:
         """With a finer network if it is time for one, or with grids that follow the points."""
-        due = memory.iterations * len(self.grids) // self.iterations
+        # Of the iterations or of the time, whichever is sooner over: a short time must not leave a
+        # network at its coarsest grid.
+        share = max(
+            memory.iterations / self.iterations, setting.elapsed / max(setting.time_limit, 1e-9)
+        )
+        due = int(share * len(self.grids) + 1e-12)
         further = memory.stage + (memory.ended is not None)
         stage = min(max(due, further), len(self.grids) - 1)
         moved = memory.updates < self.grid_updates

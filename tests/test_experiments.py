@@ -1,0 +1,115 @@
+"""The experiments at equal parameters: the plan, the command on a small part, table, picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gmnm_pde.config import load_problem, load_recipe
+from gmnm_pde.studies.budget import Budget
+from validation import runner
+from validation.experiments import command
+from validation.experiments.pictures import draw
+from validation.experiments.plan import Experiment, load_plan
+from validation.experiments.table import experiments_table
+
+TARGETS = (
+    *("smooth", "oscillating", "peaked", "discontinuous"),
+    *("anisotropic", "ridge", "multi-scale", "noisy"),
+)
+
+
+def test_the_plan_has_eight_targets_and_poisson_with_every_solver_at_one_size() -> None:
+    plan = {one.name: one for one in load_plan()}
+    assert plan["fitting"].problems == tuple(f"fit-{name}" for name in TARGETS)
+    assert "poisson" in plan["equal"].problems
+    assert plan["fitting"].parameters == plan["equal"].parameters == 450
+    assert all(one.seeds >= 3 for one in plan.values())
+    problem = load_problem("fit-smooth").problem
+    for solver in plan["fitting"].solvers:
+        Budget(parameters=450).applied(problem, load_recipe(solver))
+
+
+def test_an_unknown_experiment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["experiments", "fiting"]) == 2
+    assert "no experiment 'fiting'. Known: fitting" in capsys.readouterr().err
+
+
+def test_a_part_is_measured_goes_on_and_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = Experiment("small", "Two", ("fit-smooth",), ("gmnm", "gmnm-small"), 1, 0.2, 250)
+    monkeypatch.setattr(command, "load_plan", lambda names: [small])
+    out = tmp_path / "part" / "small.json"
+    arguments = ["experiments", "small", "--out", str(out), "--runs", str(tmp_path / "runs")]
+    assert runner.main(arguments) == 0
+    first = json.loads(out.read_text(encoding="utf-8"))
+    assert runner.main(arguments) == 0  # nothing is missing: the rows are those of before
+    again = json.loads(out.read_text(encoding="utf-8"))
+    assert again["experiments"] == first["experiments"]
+    (item,) = first["experiments"]
+    rows = item["problems"]["fit-smooth"]["rows"]
+    assert [row["solver"] for row in rows] == ["gmnm", "gmnm-small"]
+    assert all(row["parameters"] <= 250 and row["relative_l2"]["u"] < 0.5 for row in rows)
+    assert (out.parent / "experiments-small.png").stat().st_size > 10_000
+    assert "| `fit-smooth` |" in capsys.readouterr().out
+
+
+def figures(**errors: float) -> dict[str, Any]:
+    """A comparison whose solvers come to their error after a second, or a hundredth of it."""
+    rows = [
+        {
+            "solver": name,
+            "seed": seed,
+            "status": "stopped",
+            "reason": "",
+            "max_error": {},
+            "relative_l2": {"u": error * (1 + seed)},
+            "units": 9,
+            "parameters": 400,
+            "seconds": 1.0,
+            "points": 1000,
+        }
+        for name, error in errors.items()
+        for seed in range(3)
+    ]
+    keys = ("solver", "seed", "seconds", "units", "parameters", "relative_l2")
+    points = [{key: row[key] for key in keys} for row in rows]
+    early = [
+        {**point, "seconds": 0.01, "relative_l2": {"u": 1e-3}}
+        for point in points
+        if point["solver"] == "gmnm"
+    ]
+    return {"rows": rows, "points": early + points}
+
+
+def results(problems: dict[str, Any]) -> dict[str, Any]:
+    """A file of results."""
+    machine = {"cpu": "a CPU", "os": "an OS", "python": "3", "torch": "2"}
+    item = {"name": "small", "title": "A title", "words": "two seeds", "problems": problems}
+    return {"machine": machine, "commit": None, "experiments": [item]}
+
+
+def test_the_table_says_who_is_best_by_how_much_and_when() -> None:
+    won = figures(gmnm=1e-6, pinn=1e-3, kan=2e-3)
+    lost = figures(gmnm=1e-1, pinn=1e-4)
+    text = experiments_table(results({"won": won, "lost": lost}))
+    assert "| `won` | **2.0e-06** (1.0e-06 to 3.0e-06) | 2.0e-03 (1.0e-03 to 3.0e-03) |" in text
+    assert "| `won` | gmnm 2.0e-06 | pinn 2.0e-03 | 1e+03 | 1.00 s | 0.010 s |" in text
+    assert "| `lost` | 2.0e-01 (1.0e-01 to 3.0e-01) | **2.0e-04**" in text
+    assert "| `lost` | gmnm 2.0e-01 | pinn 2.0e-04 | 0.001 |" in text
+    assert "GMNM loses on: `lost`.\n" in text
+
+
+def test_a_solver_that_gave_nothing_is_a_dash(tmp_path: Path) -> None:
+    found = figures(gmnm=1e-6, pinn=1e-3)
+    refused = {"solver": "kan", "seed": 0, "status": "refused", "reason": "too small"}
+    none = dict.fromkeys(("seconds", "units", "parameters", "points"))
+    found["rows"].append({**refused, "relative_l2": {}, "max_error": {}, **none})
+    data = results({"poisson": found})
+    assert "(1.0e-03 to 3.0e-03) | - |" in experiments_table(data)
+    (path,) = draw(data, tmp_path)
+    assert path.name == "experiments-small.png"
