@@ -100,20 +100,15 @@ def solve(
         device=chosen_device(device),
         constants_free=checked.pure_neumann,
     )
-    state, outcome = State(notes=checked.notes), Outcome("failed", "the recipe has no method")
-    reached = 0
+    state, reached = State(notes=checked.notes), 0
     saved: dict[str, Any] = {}
     if resume is not None:
         state, reached, saved = taken_up(resume, setting, state, len(methods))
     elif methods and problem.easier:
         state = continued(problem, methods[0], setting, state)
-    while reached < len(methods):
-        own = shared(setting, len(methods) - reached)
-        state, outcome = run(methods[reached], own, state, monitor, observe, saved)
-        saved = dict(methods[reached].checkpoint(state))
-        if outcome.status in ("failed", "interrupted") or reached + 1 == len(methods):
-            break
-        reached, saved = reached + 1, {}
+    state, outcome, reached, saved = stages(
+        methods, setting, state, reached, saved, monitor=monitor, observe=observe
+    )
     seconds = setting.elapsed
     if state.network is None:
         raise InputError(f"the solve ended before its first step: {outcome.reason}.")
@@ -139,6 +134,32 @@ def solve(
         notes=unique(state.notes),
         checkpoint={"method": reached, "memory": saved},
     )
+
+
+def stages(
+    methods: Sequence[Method],
+    setting: Setting,
+    state: State,
+    reached: int,
+    saved: dict[str, Any],
+    *,
+    monitor: Monitor | None = None,
+    observe: Observer | None = None,
+) -> tuple[State, Outcome, int, dict[str, Any]]:
+    """Run the methods of a recipe one after the other, from the one that was reached.
+
+    Returns:
+        The state, why it ended, the method that it ended in and what it keeps between steps.
+    """
+    outcome = Outcome("failed", "the recipe has no method")
+    while reached < len(methods):
+        own = shared(setting, len(methods) - reached)
+        state, outcome = run(methods[reached], own, state, monitor, observe, saved)
+        saved = dict(methods[reached].checkpoint(state))
+        if outcome.status in ("failed", "interrupted") or reached + 1 == len(methods):
+            break
+        reached, saved = reached + 1, {}
+    return state, outcome, reached, saved
 
 
 def shared(setting: Setting, left: int) -> Setting:

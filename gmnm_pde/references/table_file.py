@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,19 +80,7 @@ def _numbers(
 def _from_mesh(
     path: Path, coordinates: Sequence[str], unknowns: Sequence[str]
 ) -> tuple[Array, Array]:
-    import meshio
-
-    said = StringIO()
-    try:
-        # A reader of one format prints; another one ends the process on a format it does not know.
-        with redirect_stdout(said):
-            mesh = meshio.read(path)
-    except (meshio.ReadError, SystemExit, OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(
-            f"meshio cannot read this file: {said.getvalue().strip() or error}",
-            mend="Give a CSV file, or a format of meshio such as .vtu.",
-            file=path,
-        ) from None
+    mesh = _mesh(path)
     fields = {name: np.asarray(data, float) for name, data in mesh.point_data.items()}
     places = np.asarray(mesh.points, float)
     if "t" in coordinates and "t" in fields:
@@ -106,18 +95,7 @@ def _from_mesh(
             mend="Give a point for each row, with all its coordinates.",
             file=path,
         )
-    columns = []
-    for name in unknowns:
-        if name not in fields:
-            raise InputError(
-                f"there are no point data {name!r}.", mend=suggest(name, fields), file=path
-            )
-        if fields[name].size != len(points):
-            raise InputError(
-                f"the point data {name!r} are not one number for each point.", file=path
-            )
-        columns.append(fields[name].reshape(len(points)))
-    values = np.stack(columns, axis=1)
+    values = _values(fields, unknowns, len(points), path)
     bad = ~(np.isfinite(values).all(axis=1) & np.isfinite(points).all(axis=1))
     if bad.any():
         raise InputError(
@@ -126,3 +104,35 @@ def _from_mesh(
             file=path,
         )
     return points, values
+
+
+def _mesh(path: Path) -> Any:
+    import meshio
+
+    said = StringIO()
+    try:
+        # A reader of one format prints; another one ends the process on a format it does not know.
+        with redirect_stdout(said):
+            return meshio.read(path)
+    except (meshio.ReadError, SystemExit, OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            f"meshio cannot read this file: {said.getvalue().strip() or error}",
+            mend="Give a CSV file, or a format of meshio such as .vtu.",
+            file=path,
+        ) from None
+
+
+def _values(fields: Mapping[str, Array], unknowns: Sequence[str], count: int, path: Path) -> Array:
+    """The point data of the unknowns, (n, unknowns)."""
+    columns = []
+    for name in unknowns:
+        if name not in fields:
+            raise InputError(
+                f"there are no point data {name!r}.", mend=suggest(name, fields), file=path
+            )
+        if fields[name].size != count:
+            raise InputError(
+                f"the point data {name!r} are not one number for each point.", file=path
+            )
+        columns.append(fields[name].reshape(count))
+    return np.stack(columns, axis=1)
