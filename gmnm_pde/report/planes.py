@@ -89,7 +89,7 @@ def _slice(problem: Problem, axes: tuple[int, int], lines: list[Array], points: 
     fixed = [i for i in range(domain.dimension) if i not in axes]
     note = ", ".join(f"{names[i]} = {points[0, i]:g}" for i in fixed[:NAMED])
     if len(fixed) > NAMED:
-        note = f"through the middle of the other {len(fixed)} coordinates"
+        note = f"{len(fixed)} others in the middle"
     across = lines[0], lines[1]
     parts = _parts(problem, across, points, points, points[:, list(axes)])
     return Raster(points, across, axes, note, distances=_outside(domain, points), **parts)
