@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,7 +26,9 @@ from gmnm_pde.geometry.pieces import Facets, Part
 class AxisBox(Domain):
     """A product of intervals."""
 
-    fills_box: ClassVar[bool] = True
+    @property
+    def fills_box(self) -> bool:
+        return True
 
     @property
     @abstractmethod

@@ -55,7 +55,7 @@ class Cylinder(Domain):
         return f"Cylinder({self.base!r}, time={self.time})"
 
     @property
-    def fills_box(self) -> bool:  # type: ignore[override]  # as its base does, not its class
+    def fills_box(self) -> bool:
         return self.base.fills_box
 
     @property

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -50,7 +49,10 @@ class Domain(ABC):
     boundary; everything else follows. All tensors are float64.
     """
 
-    fills_box: ClassVar[bool] = False
+    @property
+    def fills_box(self) -> bool:
+        """Whether it is its bounding box."""
+        return False
 
     @property
     @abstractmethod

@@ -38,7 +38,7 @@ class Mesh(Faceted):
 
     def __post_init__(self) -> None:
         try:
-            assert self.shell is not None
+            _ = self.shell  # read now, so that a bad file is refused here
         except InputError as error:
             raise error.located(self.path) from None
 

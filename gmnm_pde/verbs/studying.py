@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,16 @@ def begin(
     return folder
 
 
+def _interrupted(file: ProblemFile, run: Callable[[], object]) -> bool:
+    """Run what is missing of a study; whether Ctrl-C ended it. What finished is in its files."""
+    try:
+        with file.running():
+            run()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
 def run_comparison(folder: RunFolder, file: ProblemFile, manifest: Mapping[str, Any]) -> int:
     """Run what is missing of a comparison; returns the exit code."""
     from gmnm_pde import runs
@@ -82,13 +92,10 @@ def run_comparison(folder: RunFolder, file: ProblemFile, manifest: Mapping[str, 
         options["device"],
         options["classical"],
     )
-    interrupted = False
     with runs.writing(folder):
-        try:
-            with file.running():
-                comparison.run(folder.path, lambda row: console.print(row_text(row)))
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = _interrupted(
+            file, lambda: comparison.run(folder.path, lambda row: console.print(row_text(row)))
+        )
         results, curves = comparison.tables(folder.path)
         rows, words = results.read(), setting_words(budget, options)
         write_study(folder, manifest, words, rows, curves.read())
@@ -200,13 +207,10 @@ def run_convergence(folder: RunFolder, file: ProblemFile, manifest: Mapping[str,
         options["time_limit"],
         options["device"],
     )
-    interrupted = False
     with runs.writing(folder):
-        try:
-            with file.running():
-                study.run(folder.path, lambda row: console.print(row_text(row)))
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = _interrupted(
+            file, lambda: study.run(folder.path, lambda row: console.print(row_text(row)))
+        )
         rows = study.table(folder.path).read()
         law = write_order(folder, study, rows)
     console.print(convergence_table(study.over, study.places(rows), rows))
