@@ -95,7 +95,8 @@ def test_after_the_last_time_derivatives_are_no_numbers_either(network):
 def test_points_may_come_in_any_order(network):
     points = uniform(seeded(4), 60, 3)
     order = torch.randperm(60, generator=seeded(5))
-    assert torch.equal(network(points[order]), network(points)[order])
+    # To rounding: a product of matrices may add the last rows of a block in another order.
+    torch.testing.assert_close(network(points[order]), network(points)[order], rtol=0, atol=1e-13)
 
 
 def test_an_end_of_a_segment_belongs_to_it(network):

@@ -15,9 +15,10 @@ from gmnm_pde.catalog import names
 from gmnm_pde.cli import main
 from gmnm_pde.config import load_problem
 from gmnm_pde.verbs import evidence
-from validation import classical, measure, runner
+from validation import classical, machine, measure, runner
 from validation.cases import Case, CommandCase, Suite, exponent, load_suite
 from validation.experiments.plan import load_plan
+from validation.page import write_page
 from validation.peers.results import Results
 from validation.peers.rows import Row
 from validation.published import Figure, load_published
@@ -404,7 +405,7 @@ def test_the_quick_cases_are_cheap_and_of_many_kinds(suite: Suite) -> None:
     assert any(load_problem(case.problem).problem.time for case in quick.cases)
     assert any(case.rtol for case in quick.cases)
     assert all(case.relative_l2 is not None for case in quick.cases)
-    assert "validation/run.py quick" in (runner.FOLDER.parent / "Makefile").read_text()
+    assert "validation/run.py quick" in (machine.ROOT / "Makefile").read_text()
 
 
 def test_a_quick_case_that_is_none_is_an_error(tmp_path: Path) -> None:
@@ -538,19 +539,15 @@ def test_the_verb_needs_a_checkout(
     assert "Clone the project" in capsys.readouterr().err
 
 
-def test_the_peers_are_the_last_part_of_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "RESULTS", tmp_path)
-    monkeypatch.setattr(runner, "TABLE", tmp_path / "TABLE.md")
+def test_the_peers_are_the_last_part_of_the_table(tmp_path: Path) -> None:
     (tmp_path / "issue-figures.json").write_text(json.dumps(TABLED))
-    runner.write_table()
+    write_page(tmp_path, tmp_path / "TABLE.md")
     assert "Other solvers" not in (tmp_path / "TABLE.md").read_text()
     row = Row("poisson", "pina", "missing", 9.0, "not installed")
     Results({"machine": TABLED["machine"], "commit": None, "threads": 1}, (row,)).write(
         tmp_path / "peers.json"
     )
-    runner.write_table()
+    write_page(tmp_path, tmp_path / "TABLE.md")
     text = (tmp_path / "TABLE.md").read_text()
     assert text.index("## Linear problems") < text.index("## Other solvers")
     assert "| not installed |" in text

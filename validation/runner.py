@@ -12,16 +12,8 @@ from typing import Any
 
 from validation import classical, machine, measure
 from validation.cases import GROUPS, PARTS, QUICK, Case, CommandCase, Suite, load_suite
-from validation.experiments.command import RESULTS as EXPERIMENTS_RESULTS
 from validation.experiments.command import main as experiments
-from validation.experiments.table import experiments_table
-from validation.peers import results
-from validation.peers.table import peers_table
-from validation.table import table
-
-FOLDER = Path(__file__).resolve().parent
-RESULTS = FOLDER / "results"
-TABLE = FOLDER / "TABLE.md"
+from validation.page import RESULTS, TABLE, write_page
 
 EXPERIMENTS = "experiments"
 
@@ -40,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         everything = load_suite()
         suite = everything.select(options.cases)
         if options.table:
-            write_table()
+            write_page(RESULTS, TABLE)
             return 0
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
@@ -152,28 +144,7 @@ def write_parts(data: Mapping[str, Any], suite: Suite, everything: Suite) -> Non
             write(part_of(data, groups), RESULTS / f"{part}.json")
             whole.append(part)
     if whole:
-        write_table()
-
-
-def write_table() -> None:
-    """TABLE.md from the files of the parts that there are.
-
-    Raises:
-        OSError: there are none.
-    """
-    paths = [RESULTS / f"{part}.json" for part in PARTS]
-    known = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()
-    }
-    if not known:
-        raise OSError(f"no results in {RESULTS}; measure first.")
-    parts = [table(known)]
-    if EXPERIMENTS_RESULTS.exists():
-        text = EXPERIMENTS_RESULTS.read_text(encoding="utf-8")
-        parts.append(experiments_table(json.loads(text)))
-    if (path := RESULTS / "peers.json").exists():
-        parts.append(peers_table(results.load(path)))
-    TABLE.write_text("\n".join(parts), encoding="utf-8")
+        write_page(RESULTS, TABLE)
 
 
 def line(result: dict[str, Any]) -> str:

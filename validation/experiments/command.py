@@ -18,8 +18,9 @@ from typing import Any
 
 from validation import machine
 from validation.experiments.plan import Experiment, load_plan
+from validation.page import EXPERIMENTS as RESULTS
+from validation.page import write_page
 
-RESULTS = machine.ROOT / "validation" / "results" / "experiments.json"
 IMAGES = machine.ROOT / "docs" / "images"
 RUNS = machine.ROOT / "runs" / "experiments"
 
@@ -101,9 +102,7 @@ def _finish(data: dict[str, Any], path: Path) -> None:
     for picture in draw(data, IMAGES if whole else path.parent):
         print(f"Drew {picture}")
     if whole:
-        from validation.runner import write_table
-
-        write_table()
+        write_page()
     else:
         print(experiments_table(data))
     print(f"Wrote {path}")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from validation.machine import ROOT
+from validation.page import PEERS as RESULTS
+from validation.page import write_page
 from validation.peers import results
 from validation.peers.catalogue import ENTRIES, Entry, choose
 from validation.peers.pictures import draw
@@ -15,7 +17,6 @@ from validation.peers.problems import PROBLEMS
 from validation.peers.process import Runner, peers_python
 from validation.peers.rows import Row
 
-RESULTS = ROOT / "validation" / "results" / "peers.json"
 IMAGES = ROOT / "docs" / "images"
 PARTS = ROOT / "runs" / "peers" / "peers.json"
 QUICK = 20.0
@@ -113,9 +114,7 @@ def _finish(found: results.Results, path: Path, images: Path) -> None:
         print(f"Drew {picture}")
     print(f"Wrote {path}")
     if path.resolve() == RESULTS:
-        from validation.runner import write_table
-
-        write_table()
+        write_page()
 
 
 def _problems(names: Sequence[str]) -> tuple[str, ...]:
