@@ -10,9 +10,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, linearise
+from gmnm_pde.assembly import Block, at_state
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.fields import Orders, Residual, Values
 from gmnm_pde.problem import Condition, Problem
 from gmnm_pde.references.grid import Side
 
@@ -54,11 +54,11 @@ def dependence(
         out[:, side.axis] = 2.0 * side.end - 1.0
     generator = torch.Generator().manual_seed(0)
 
-    def generic(name: str, orders: Orders) -> Tensor:
-        return 0.5 + torch.rand(len(where), generator=generator, dtype=torch.float64)
+    def generic(at: Tensor) -> Values:
+        return lambda name, orders: 0.5 + torch.rand(len(at), generator=generator, dtype=at.dtype)
 
     block = Block("equation", "", residual, where, where.new_ones(len(where)), out)
-    lin = linearise(problem, block, generic)
+    lin = at_state(problem, block, generic)
     names = list(problem.unknowns)
     sizes = {(names.index(n), alpha): a.abs() for (n, alpha), a in lin.coefficients.items()}
     return {key: float(size.max()) for key, size in sizes.items() if bool((size != 0.0).any())}
