@@ -22,6 +22,7 @@ from gmnm_pde.fields import as_column, uniform
 from gmnm_pde.geometry import Boundary
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import (
+    INTEGRATED,
     AnyCondition,
     Condition,
     IntegralCondition,
@@ -30,14 +31,15 @@ from gmnm_pde.problem import (
     Problem,
     Sampling,
 )
+from gmnm_pde.quadrature import TIMES, interpolation
 from gmnm_pde.regions import Region, Selection, regions_of
 from gmnm_pde.weighting import Expected, weighted
 
 INTERIOR = 1000
 """Scattered points inside if nothing is said."""
 
-QUADRATURE = 4096
-"""Points of an integral over the domain."""
+LESS_IN_TIME = 4
+"""By how much fewer in space where an integral is taken at several times."""
 
 SCATTERED_QUADRATURE = 900
 """Points of an integral that every iteration of a training method evaluates."""
@@ -184,18 +186,21 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
 
 
 def integral_block(
-    problem: Problem, condition: IntegralCondition, count: int = QUADRATURE
+    problem: Problem, condition: IntegralCondition, count: int = INTEGRATED
 ) -> Block:
-    """One row: the integral over the domain."""
-    each = [piece.quadrature(count) for piece in problem.pieces]
-    points, weights = (torch.cat(parts) for parts in zip(*each, strict=True))
+    """One row: the integral over the domain; with time a row at each of several times."""
+    times = torch.zeros(1, 1, dtype=torch.float64)
+    if problem.time is not None:
+        times = interpolation(times[0], *problem.time, TIMES)[0][:, None]
+        count //= LESS_IN_TIME
+    rule = problem.quadrature(times, count)
     return Block(
         "integral",
         condition.label,
         condition.integrand,
-        points,
-        torch.ones_like(weights),
-        average=weights[None],
+        rule.points,
+        rule.points.new_ones(len(rule.points)),
+        average=rule.average,
         offset=condition.equals,
     )
 

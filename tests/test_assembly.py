@@ -25,7 +25,7 @@ from gmnm_pde.assembly import (
     weight_rows,
 )
 from gmnm_pde.collocation import check_blocks, collocate
-from gmnm_pde.geometry import Box, Disk, Interval, Polygon, Rectangle
+from gmnm_pde.geometry import Rectangle
 from gmnm_pde.methods.weights import assemble
 from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout, first_patch

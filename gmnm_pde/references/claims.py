@@ -10,7 +10,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_state
+from gmnm_pde.assembly import Block, at_state, integrated
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Residual, Values
 from gmnm_pde.problem import Condition, Problem
@@ -62,6 +62,15 @@ def dependence(
     names = list(problem.unknowns)
     sizes = {(names.index(n), alpha): a.abs() for (n, alpha), a in lin.coefficients.items()}
     return {key: float(size.max()) for key, size in sizes.items() if bool((size != 0.0).any())}
+
+
+def integrated_values(problem: Problem, residual: Residual) -> set[int]:
+    """The numbers of the unknowns whose values an integral in a residual holds."""
+    where = problem.region.sample_interior(2, "random", 0)
+    out = torch.ones_like(where) / where.shape[1] ** 0.5
+    block = Block("equation", "", residual, where, where.new_ones(2), out)
+    names = list(problem.unknowns)
+    return {names.index(name) for name, alpha in integrated(problem, block) if not any(alpha)}
 
 
 def assign(
