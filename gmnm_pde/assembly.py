@@ -7,21 +7,26 @@ pointwise function r of the derivatives D_alpha of the unknowns, so by the chain
 
 The first factor comes from automatic differentiation of the pointwise residual, in which no
 network occurs; the second from the network. Methods see rows and Jacobians only.
+
+An integral over the domain, I = sum_q w_q e(D u(x_q)), is one more number that r depends on, and
+a block of one row itself: d r / d theta gains dr/dI (dI/dtheta)', of rank one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.fields import Integral, Jet, Orders, Residual, State, Values, uniform
 from gmnm_pde.networks.base import LinearOutputNetwork, Network, combined
 from gmnm_pde.networks.products import FEW
 from gmnm_pde.problem import Problem
+from gmnm_pde.quadrature import Quadrature
 
 Kind = Literal["equation", "condition", "integral", "data", "smoothing"]
 Key = tuple[str, Orders]
@@ -41,6 +46,7 @@ class Block:
             difference of two), None for a row each.
         offset: subtracted from the combined rows (the value of an integral).
         share: (n,), the part of its full weight that a condition is held with, where it is less.
+        quadrature: where integrals in the residual are evaluated; the problem's own if None.
     """
 
     kind: Kind
@@ -52,6 +58,7 @@ class Block:
     average: Tensor | None = None
     offset: float = 0.0
     share: Tensor | None = None
+    quadrature: Quadrature | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Block:
         """The block on a device in a dtype."""
@@ -66,6 +73,9 @@ class Block:
             normals=moved(self.normals),
             average=moved(self.average),
             share=moved(self.share),
+            quadrature=None
+            if self.quadrature is None
+            else self.quadrature.to(self.points.to(device=device, dtype=dtype)),
         )
 
     def combine(self, rows: Tensor) -> Tensor:
@@ -100,46 +110,125 @@ class Block:
 
 @dataclass(frozen=True)
 class Linearised:
-    """A block's residual around a state u0, r(u) = sum_alpha a_alpha D_alpha u - target.
+    """A block's residual around a state u0,
 
-    residual: r(u0); coefficients: a_alpha = dr/dD_alpha at u0; target: sum_alpha a_alpha D_alpha u0
-    - r(u0), which for a linear equation is its right-hand side, whatever u0. Each (n,).
+        r(u) = sum_alpha a_alpha D_alpha u + sum_k b_k I_k(u) - target .
+
+    residual: r(u0); coefficients: a_alpha = dr/dD_alpha at u0; terms: the integrals I_k, linearised
+    as well, with b_k = dr/dI_k; target: sum_alpha a_alpha D_alpha u0 + sum_k b_k I_k'(u0) u0 -
+    r(u0), which for a linear equation is its right-hand side, whatever u0. Each (n,).
     """
 
     residual: Tensor
     coefficients: dict[Key, Tensor]
     target: Tensor
+    terms: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True)
+class Term:
+    """An integral in a residual.
+
+    Arguments:
+        number: which of the residual's integrals it is.
+        factor: dr/dI, (n,).
+        block: its integrand at the points of its quadrature, whose rows are the integral at one
+            time or at several.
+        lin: of that block.
+        rule: its quadrature.
+    """
+
+    number: int
+    factor: Tensor
+    block: Block
+    lin: Linearised
+    rule: Quadrature
+
+    def times(self, rows: Tensor) -> Tensor:
+        """factor times what rows of the block are for the points of the residual, (n, ...)."""
+        n = len(self.factor)
+        return self.factor.reshape(n, *[1] * (rows.ndim - 1)) * self.rule.at_rows(rows, n)
+
+
+def jet_of(problem: Problem, block: Block, values: Values, elsewhere: State | None = None) -> Jet:
+    """A jet at the points of a block."""
+    return problem.jet(block.points, values, block.normals, elsewhere, block.quadrature)
 
 
 def linearise(
-    problem: Problem, block: Block, values: Callable[[str, Orders], Tensor]
+    problem: Problem, block: Block, values: Values, elsewhere: State | None = None
 ) -> Linearised:
-    """r and dr/dD_alpha where the derivatives of the unknowns have the given values."""
-    jet = problem.jet(
-        block.points,
-        lambda name, orders: values(name, orders).detach().requires_grad_(),
-        block.normals,
-    )
+    """r and dr/dD_alpha where the derivatives of the unknowns have the given values.
+
+    Arguments:
+        elsewhere: their values at other points, which integrals in the residual need.
+    """
+    around = None if elsewhere is None else _leaves_of(elsewhere)
+    jet = jet_of(problem, block, _leaf_of(values), around)
     with torch.enable_grad():
-        residual = block.residual(jet)
-        keys = list(jet.leaves)
-        if not residual.requires_grad:
-            return Linearised(residual, {}, -residual)
-        leaves = [jet.leaves[key] for key in keys]
-        gradients = torch.autograd.grad(residual.sum(), leaves, allow_unused=True)
-    coefficients = {
-        key: gradient for key, gradient in zip(keys, gradients, strict=True) if gradient is not None
-    }
+        return _expanded(jet, block.residual(jet))
+
+
+def _leaf_of(values: Values) -> Values:
+    return lambda name, orders: values(name, orders).detach().requires_grad_()
+
+
+def _leaves_of(state: State) -> State:
+    return lambda points: _leaf_of(state(points))
+
+
+def _expanded(jet: Jet, residual: Tensor) -> Linearised:
+    """The linearisation of a residual that was evaluated with a graph."""
+    inputs = [*jet.leaves.values(), *(item.value for item in jet.integrals)]
+    found: list[Tensor | None] = [None] * len(inputs)
+    wanted = [i for i, item in enumerate(inputs) if item.requires_grad]
+    if residual.requires_grad:
+        gradients = torch.autograd.grad(
+            residual.sum(),
+            [inputs[i] for i in wanted],
+            allow_unused=True,
+            retain_graph=bool(jet.integrals),
+        )
+        for i, gradient in zip(wanted, gradients, strict=True):
+            found[i] = gradient
+    own = len(jet.leaves)
+    coefficients = {key: a for key, a in zip(jet.leaves, found[:own], strict=True) if a is not None}
     target = -residual.detach()
     for key, a in coefficients.items():
         target = target + a * jet.leaves[key].detach()
-    return Linearised(residual.detach(), coefficients, target)
+    terms = tuple(
+        _term(number, item, b)
+        for number, (item, b) in enumerate(zip(jet.integrals, found[own:], strict=True))
+        if b is not None
+    )
+    for term in terms:
+        sums = target_rows(term.block, term.lin) + residual_rows(term.block, term.lin)
+        target = target + term.times(sums)
+    return Linearised(residual.detach(), coefficients, target, terms)
+
+
+def _term(number: int, integral: Integral, factor: Tensor) -> Term:
+    rule = integral.quadrature
+    block = Block(
+        "integral",
+        f"integral {number + 1}",
+        integral.integrand,
+        rule.points,
+        rule.points.new_ones(len(rule.points)),
+        average=rule.average,
+    )
+    lin = _expanded(integral.jet, integral.values)
+    return Term(number, factor.detach(), block, lin, rule)
 
 
 def at_zero(problem: Problem, block: Block) -> Linearised:
     """The residual of u = 0: -f and a_alpha of a linear r = sum_alpha a_alpha D_alpha u - f."""
-    zero = block.points.new_zeros(block.points.shape[0])
-    return linearise(problem, block, lambda name, orders: zero)
+    return at_state(problem, block, uniform(0.0))
+
+
+def at_state(problem: Problem, block: Block, state: State) -> Linearised:
+    """The residual where the derivatives of the unknowns are known everywhere."""
+    return linearise(problem, block, state(block.points), state)
 
 
 def at_network(problem: Problem, block: Block, network: Network) -> Linearised:
@@ -156,12 +245,15 @@ def at_network(problem: Problem, block: Block, network: Network) -> Linearised:
             return lazy(name, orders)
         return known[orders][:, problem.unknowns.index(name)]
 
-    return linearise(problem, block, values)
+    return linearise(problem, block, values, network_state(problem, network))
 
 
-def lazy_values(
-    problem: Problem, network: Network, points: Tensor
-) -> Callable[[str, Orders], Tensor]:
+def network_state(problem: Problem, network: Network) -> State:
+    """A network's outputs, at any points."""
+    return lambda points: lazy_values(problem, network, points)
+
+
+def lazy_values(problem: Problem, network: Network, points: Tensor) -> Values:
     """Derivatives of a network's outputs at points, evaluated as they are asked for."""
 
     def values(name: str, orders: Orders) -> Tensor:
@@ -177,12 +269,12 @@ def weight_rows(
     block: Block,
     lin: Linearised,
     network: LinearOutputNetwork,
-    known: Callable[[Orders], Tensor] | None = None,
+    known: Callable[[Tensor, Orders], Tensor] | None = None,
 ) -> Tensor:
     """Rows of d r / d(output weights), (rows, p): those of ``network.flat_weights``.
 
     Arguments:
-        known: derivatives of the features at the block's points, (n, k), if they were evaluated.
+        known: derivatives of the features at points, (n, k), if they were evaluated.
     """
     weights: list[dict[Orders, Tensor]] = [
         {alpha: a for (other, alpha), a in lin.coefficients.items() if other == name}
@@ -194,28 +286,42 @@ def weight_rows(
     else:
         columns = [
             combined(
-                [(a, known(alpha)[:, network.own(j)]) for alpha, a in each.items()],
+                [(a, known(block.points, alpha)[:, network.own(j)]) for alpha, a in each.items()],
                 block.points,
                 len(network.output_weights[network.own(j)]),
             )
             for j, each in enumerate(weights)
         ]
-    return block.combine(columns[0] if len(columns) == 1 else torch.cat(columns, dim=1))
+    rows = columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
+    for term in lin.terms:
+        rows = rows + term.times(weight_rows(problem, term.block, term.lin, network, known))
+    return block.combine(rows)
 
 
 def parameter_rows(
     problem: Problem, block: Block, lin: Linearised, network: Network, names: Sequence[str]
 ) -> Tensor:
     """Rows of d r / d(named parameters), (rows, p)."""
-    if not lin.coefficients:
+    if lin.coefficients:
+        rows = _own_rows(problem, block, lin, network, names)
+    else:
         width = sum(dict(network.named_parameters())[name].numel() for name in names)
-        return block.combine(block.points.new_zeros(len(block.points), width))
+        rows = block.points.new_zeros(len(block.points), width)
+    for term in lin.terms:
+        rows = rows + term.times(parameter_rows(problem, term.block, term.lin, network, names))
+    return block.combine(rows)
+
+
+def _own_rows(
+    problem: Problem, block: Block, lin: Linearised, network: Network, names: Sequence[str]
+) -> Tensor:
+    """sum_alpha diag(a_alpha) dD_alpha/d(named parameters), (n, p)."""
     weights: dict[Orders, Tensor] = {}
     for (name, alpha), a in lin.coefficients.items():
         zeros = a.new_zeros(len(a), len(problem.unknowns))
         weights.setdefault(alpha, zeros)[:, problem.unknowns.index(name)] = a
     with torch.no_grad():
-        return block.combine(network.weighted_jacobian(block.points, weights, names))
+        return network.weighted_jacobian(block.points, weights, names)
 
 
 def target_rows(block: Block, lin: Linearised) -> Tensor:
@@ -229,13 +335,41 @@ def residual_rows(block: Block, lin: Linearised) -> Tensor:
 
 
 def touched_orders(problem: Problem, block: Block) -> set[Orders]:
-    """The derivatives that a block's residual asks for."""
+    """The derivatives that a block's residual asks for at its own points."""
+    return {alpha for _, alpha in _probed(problem, block).leaves}
+
+
+def integrates(problem: Problem, block: Block) -> bool:
+    """Whether a block's residual holds integrals over the domain."""
+    return bool(_probed(problem, block).integrals)
+
+
+def integrated(problem: Problem, block: Block) -> set[Key]:
+    """The derivatives that integrals in a block's residual ask for."""
+    return {key for item in _probed(problem, block).integrals for key in item.jet.leaves}
+
+
+def with_quadrature(problem: Problem, block: Block, count: int | None = None) -> Block:
+    """The block with the points of its integrals, if there are any, settled.
+
+    Arguments:
+        count: about how many points in space.
+    """
+    if block.quadrature is not None or not integrates(problem, block):
+        return block
+    rule = problem.quadrature(block.points, count).to(block.points)
+    return replace(block, quadrature=rule)
+
+
+def _probed(problem: Problem, block: Block) -> Jet:
+    """The jet of a few points after the residual has been evaluated there."""
     few = _first_points(block, 2)
-    jet = problem.jet(
-        few.points, lambda name, orders: few.points.new_full((len(few.points),), 0.7), few.normals
-    )
+    # Where nothing but what is asked for matters, one point does for an integral.
+    one = Quadrature(few.points[:1], few.points.new_ones(1, 1))
+    state = uniform(0.7)
+    jet = problem.jet(few.points, state(few.points), few.normals, state, one)
     block.residual(jet)
-    return {alpha for _, alpha in jet.leaves}
+    return jet
 
 
 def is_linear(problem: Problem, block: Block) -> bool:
@@ -244,24 +378,40 @@ def is_linear(problem: Problem, block: Block) -> bool:
     generator = torch.Generator().manual_seed(0)
 
     # Of both signs and away from zero: |u| is linear on either side, log(u) is defined on one.
-    def random_values(sign: float) -> Callable[[str, Orders], Tensor]:
-        def values(name: str, orders: Orders) -> Tensor:
-            size = 0.5 + torch.rand(len(probe.points), generator=generator, dtype=torch.float64)
-            return sign * size.to(probe.points)
+    def random_state(sign: float) -> State:
+        def values(points: Tensor, name: str, orders: Orders) -> Tensor:
+            size = 0.5 + torch.rand(len(points), generator=generator, dtype=torch.float64)
+            return sign * size.to(points)
 
-        return values
+        return lambda points: partial(values, points)
 
-    here, there = (linearise(problem, probe, random_values(sign)) for sign in (1.0, -1.0))
-    keys = {*here.coefficients, *there.coefficients}
-    zero = probe.points.new_zeros(probe.points.shape[0])
+    here, there = (at_state(problem, probe, random_state(sign)) for sign in (1.0, -1.0))
+    return same_slopes(here, there)
+
+
+def same_slopes(here: Linearised, there: Linearised) -> bool:
+    """Whether a residual has the same coefficients at two states, those in its integrals too."""
+    one, other = ({term.number: term for term in lin.terms} for lin in (here, there))
+    return (
+        _same(here.coefficients, there.coefficients)
+        and _same(
+            {number: term.factor for number, term in one.items()},
+            {number: term.factor for number, term in other.items()},
+        )
+        and all(same_slopes(one[number].lin, other[number].lin) for number in {*one} & {*other})
+    )
+
+
+def _same(here: Mapping[Any, Tensor], there: Mapping[Any, Tensor]) -> bool:
+    """Whether coefficients agree, those left out being zero."""
     return all(
         torch.allclose(
-            here.coefficients.get(key, zero),
-            there.coefficients.get(key, zero),
+            here[key] if key in here else torch.zeros_like(there[key]),
+            there[key] if key in there else torch.zeros_like(here[key]),
             rtol=1e-10,
             atol=0.0,
         )
-        for key in keys
+        for key in {*here, *there}
     )
 
 
@@ -272,4 +422,5 @@ def _first_points(block: Block, count: int) -> Block:
         weights=block.weights[:count],
         normals=None if block.normals is None else block.normals[:count],
         average=None,
+        quadrature=None,
     )

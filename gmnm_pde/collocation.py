@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
+from gmnm_pde.assembly import Block, with_quadrature
 from gmnm_pde.coupling import (
     interface_block,
     interface_selection,
@@ -19,10 +18,11 @@ from gmnm_pde.coupling import (
     sides,
 )
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import as_column
-from gmnm_pde.geometry import Boundary, Domain
+from gmnm_pde.fields import as_column, uniform
+from gmnm_pde.geometry import Boundary
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import (
+    INTEGRATED,
     AnyCondition,
     Condition,
     IntegralCondition,
@@ -31,14 +31,15 @@ from gmnm_pde.problem import (
     Problem,
     Sampling,
 )
+from gmnm_pde.quadrature import TIMES, interpolation
 from gmnm_pde.regions import Region, Selection, regions_of
 from gmnm_pde.weighting import Expected, weighted
 
 INTERIOR = 1000
 """Scattered points inside if nothing is said."""
 
-QUADRATURE = 4096
-"""Points of an integral over the domain."""
+LESS_IN_TIME = 4
+"""By how much fewer in space where an integral is taken at several times."""
 
 SCATTERED_QUADRATURE = 900
 """Points of an integral that every iteration of a training method evaluates."""
@@ -104,7 +105,7 @@ def scattered(problem: Problem, sampling: Sampling, seed: int) -> list[Block]:
     if problem.equations:
         # As in `collocate`: the equations measure the error where there are some.
         blocks += data_blocks(problem, held_back=True)
-    return blocks
+    return [with_quadrature(problem, block, SCATTERED_QUADRATURE) for block in blocks]
 
 
 def check_blocks(
@@ -185,36 +186,22 @@ def data_block(name: str, points: Tensor, values: Tensor) -> Block:
 
 
 def integral_block(
-    problem: Problem, condition: IntegralCondition, count: int = QUADRATURE
+    problem: Problem, condition: IntegralCondition, count: int = INTEGRATED
 ) -> Block:
-    """One row: the integral over the domain."""
-    each = [quadrature(piece, count) for piece in problem.pieces]
-    points, weights = (torch.cat(parts) for parts in zip(*each, strict=True))
+    """One row: the integral over the domain; with time a row at each of several times."""
+    times = torch.zeros(1, 1, dtype=torch.float64)
+    if problem.time is not None:
+        times = interpolation(times[0], *problem.time, TIMES)[0][:, None]
+        count //= LESS_IN_TIME
+    rule = problem.quadrature(times, count)
     return Block(
         "integral",
         condition.label,
         condition.integrand,
-        points,
-        torch.ones_like(weights),
-        average=weights[None],
+        rule.points,
+        rule.points.new_ones(len(rule.points)),
+        average=rule.average,
         offset=condition.equals,
-    )
-
-
-def quadrature(domain: Domain, points: int = QUADRATURE) -> tuple[Tensor, Tensor]:
-    """Points and weights for integrals over a domain: Gauss-Legendre on boxes, exact to rounding
-    for smooth integrands; quasi-Monte Carlo elsewhere, with an error of about 1 / points."""
-    if domain.fills_box:
-        per_axis = max(4, round(points ** (1 / domain.dimension)))
-        nodes, weights = np.polynomial.legendre.leggauss(min(per_axis, 64))
-        half = [(b - a) / 2 for a, b in zip(domain.lower, domain.upper, strict=True)]
-        axes = [a + h * (nodes + 1) for a, h in zip(domain.lower, half, strict=True)]
-        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
-        scaled = np.stack(np.meshgrid(*[h * weights for h in half], indexing="ij"), -1)
-        return torch.from_numpy(grid), torch.from_numpy(scaled.reshape(-1, len(axes)).prod(1))
-    interior = domain.sample_interior(points, "sobol", 0)
-    return interior, torch.full(
-        (len(interior),), domain.measure / len(interior), dtype=interior.dtype
     )
 
 
@@ -225,7 +212,7 @@ def where_of(condition: Condition, problem: Problem) -> Callable[[Tensor], Tenso
         return None
 
     def keep(points: Tensor) -> Tensor:
-        jet = problem.jet(points, lambda name, orders: points.new_zeros(len(points)))
+        jet = problem.jet(points, uniform(0.0)(points))
         return as_column(where(jet), jet).bool()
 
     return keep

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, linearise
+from gmnm_pde.assembly import Block, at_state
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Jet, Residual
+from gmnm_pde.fields import Jet, Residual, uniform
 from gmnm_pde.geometry import Boundary, nudge
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.problem import Interface, Periodic, Problem
@@ -130,7 +130,7 @@ def _orders_along(problem: Problem, axis: int) -> dict[str, int]:
     found = dict.fromkeys(problem.unknowns, 1)
     for item in problem.laws:
         block = Block("equation", item.label, item.residual, few, few.new_ones(len(few)))
-        lin = linearise(problem, block, lambda name, orders: few.new_full((len(few),), 0.7))
+        lin = at_state(problem, block, uniform(0.7))
         for name, orders in lin.coefficients:
             found[name] = max(found[name], orders[axis])
     return found

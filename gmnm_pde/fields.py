@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.errors import InputError, suggest
+from gmnm_pde.quadrature import Quadrature
 
 Orders = tuple[int, ...]
 """A multi-index: how often each coordinate is differentiated, ``(2, 0)`` for u_xx of (x, y)."""
@@ -32,6 +34,9 @@ TIME = "t"
 POINTS = "points"
 """The argument of a person's function that gets all coordinates at once, (n, d)."""
 
+INTEGRAL = "integral"
+"""The argument of a person's function that integrates over the domain."""
+
 Residual = Callable[["Jet"], Tensor]
 """A pointwise residual: a jet at n points -> (n,)."""
 
@@ -39,12 +44,39 @@ Residual = Callable[["Jet"], Tensor]
 Values = Callable[[str, Orders], Tensor]
 """(unknown, orders) -> (n,): derivatives of unknowns at some points."""
 
+State = Callable[[Tensor], Values]
+"""points (n, d) -> derivatives of unknowns there: what is known of the unknowns everywhere."""
+
+
+def uniform(value: float) -> State:
+    """The state in which every derivative of every unknown has the same value."""
+    return lambda points: lambda name, orders: points.new_full((len(points),), value)
+
 
 class Substitution(Protocol):
     """Unknowns u as functions of others, v, of the same names."""
 
     def derivative(self, inner: Values, unknown: str, points: Tensor, orders: Orders) -> Tensor:
         """D^orders u at points (n, d) from the derivatives of v there, (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Integral:
+    """An integral over the domain that a residual asked for.
+
+    Arguments:
+        integrand: pointwise, as the residual gave it.
+        quadrature: the sum that stands for the integral.
+        jet: at its points.
+        values: of the integrand there, (q,).
+        value: of the integral, one for each row, (n,).
+    """
+
+    integrand: Residual
+    quadrature: Quadrature
+    jet: Jet
+    values: Tensor
+    value: Tensor
 
 
 class Jet:
@@ -57,9 +89,12 @@ class Jet:
         values: ``(unknown, orders) -> (n,)``, called at most once for each pair.
         normals: (n, d) outward unit normals, on a boundary only.
         substitution: what the unknowns are in terms of those that ``values`` gives.
+        elsewhere: what ``values`` is at other points, for integrals over the domain.
+        quadrature: gives the points of these; None where there are no integrals.
 
     Attributes:
         leaves: the values that were asked for, by unknown and multi-index.
+        integrals: those that were asked for, in that order.
     """
 
     def __init__(
@@ -70,12 +105,17 @@ class Jet:
         values: Values,
         normals: Tensor | None = None,
         substitution: Substitution | None = None,
+        elsewhere: State | None = None,
+        quadrature: Callable[[], Quadrature] | None = None,
     ) -> None:
         self.coordinates = tuple(coordinates)
         self.unknowns = tuple(unknowns)
         self.points = points
         self.normals = normals
         self.leaves: dict[tuple[str, Orders], Tensor] = {}
+        self.integrals: list[Integral] = []
+        self.quadrature = quadrature
+        self._elsewhere = elsewhere
         self._values = values
         self._substitution = substitution
         self._substituted: dict[tuple[str, Orders], Tensor] = {}
@@ -119,6 +159,31 @@ class Jet:
             for name in self.coordinates
         ]
         return torch.stack(terms).sum(0)
+
+    def integral(self, integrand: Residual) -> Tensor:
+        """The integral of a pointwise function of the unknowns over the domain, (n,); with time at
+        the time of each point.
+
+        Raises:
+            InputError: within another integral, or where integrals have no meaning.
+        """
+        if self.quadrature is None or self._elsewhere is None:
+            raise InputError(
+                "an integral over the domain was asked for where none can stand.",
+                mend="Integrals stand in equations and conditions, and not in one another.",
+            )
+        rule = self.quadrature().to(self.points)
+        inner = Jet(
+            self.coordinates,
+            self.unknowns,
+            rule.points,
+            self._elsewhere(rule.points),
+            substitution=self._substitution,
+        )
+        values = integrand(inner).expand(len(rule.points))
+        value = rule.at_rows(rule.average @ values, len(self.points))
+        self.integrals.append(Integral(integrand, rule, inner, values, value))
+        return value
 
 
 class Field:
@@ -278,7 +343,9 @@ def bind(
 
     ``lambda u, x, y: u.xx + u.yy`` gets the field u and the coordinates x, y; in conditions
     ``nx``, ``ny`` are the components of the outward normal, and ``points`` is all coordinates,
-    (n, d). An argument left out is not passed.
+    (n, d), and ``integral`` integrates a function of the same kind over the domain (in space, at
+    the time of the point), ``integral(lambda u, x: x * u**2)``, or an unknown, ``integral(u)``. An
+    argument left out is not passed.
     A function whose one argument is called ``jet`` is a residual already.
 
     Raises:
@@ -286,7 +353,7 @@ def bind(
     """
     normals = {f"n{name}": name for name in coordinates}
     # An unknown name with a default is the person's own business: ``lambda u, x, k=2.0: ...``.
-    known = {*coordinates, *unknowns, *normals, POINTS}
+    known = {*coordinates, *unknowns, *normals, POINTS, INTEGRAL}
     names = [
         name
         for name, parameter in inspect.signature(function).parameters.items()
@@ -310,11 +377,30 @@ def bind(
                 arguments[name] = jet.coordinate(name)
             elif name == POINTS:
                 arguments[name] = jet.points
+            elif name == INTEGRAL:
+                arguments[name] = _integrator(jet, unknowns)
             else:
                 arguments[name] = jet.normal(normals[name])
         return as_column(function(**arguments), jet)
 
     return residual
+
+
+def _integrator(jet: Jet, unknowns: Sequence[str]) -> Callable[[Any], Tensor]:
+    """What integrates a person's function, or an unknown, over the domain."""
+
+    def integral(what: Any) -> Tensor:
+        if isinstance(what, Field):
+            name = what._name
+            return jet.integral(lambda inner: Field(inner, name).value)
+        if not callable(what):
+            raise InputError(
+                f"integral takes a function of the unknowns, not a {type(what).__name__}.",
+                mend="Write integral(lambda u: u**2), or integral(u).",
+            )
+        return jet.integral(bind(what, jet.coordinates, unknowns))
+
+    return integral
 
 
 def as_column(value: Any, jet: Jet) -> Tensor:

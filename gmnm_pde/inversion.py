@@ -14,9 +14,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, linearise
+from gmnm_pde.assembly import Block, at_state
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders
+from gmnm_pde.fields import Orders, uniform
 from gmnm_pde.problem import Condition, Data, Equation, Problem, widened
 from gmnm_pde.transforms import Transformed, transforms_of
 
@@ -75,8 +75,7 @@ def _scales_principal_part(problem: Problem, name: str, equation: Equation) -> b
 
 
 def _principal_part(problem: Problem, block: Block) -> Mapping[tuple[str, Orders], Tensor]:
-    ones = block.points.new_ones(len(block.points))
-    coefficients = linearise(problem, block, lambda name, orders: ones).coefficients
+    coefficients = at_state(problem, block, uniform(1.0)).coefficients
     highest = max((sum(alpha) for _, alpha in coefficients), default=0)
     return {key: a for key, a in coefficients.items() if sum(key[1]) == highest > 0}
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from gmnm_pde.assembly import Block, at_zero, is_linear
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders, Substitution, Values
+from gmnm_pde.fields import Orders, Substitution, Values, uniform
 from gmnm_pde.geometry.cylinder import ENDS
 from gmnm_pde.geometry.domain import SIDE_NAMES, PointMap
 from gmnm_pde.networks.base import forward_derivative
@@ -167,17 +167,18 @@ def _given(problem: Problem, condition: Condition) -> tuple[str, PointMap]:
     points, normals = boundary.points, boundary.normals
     ones = points.new_ones(len(points))
     block = Block("condition", condition.label, condition.residual, points, ones, normals)
-    found = at_zero(problem, block).coefficients
+    lin = at_zero(problem, block)
+    found = lin.coefficients
     kept = [key for key, a in found.items() if bool((a != 0).any())]
-    if len(kept) != 1 or any(kept[0][1]) or not is_linear(problem, block):
+    plain = len(kept) == 1 and not any(kept[0][1]) and not lin.terms
+    if not plain or not is_linear(problem, block):
         raise _unenforceable(condition, f"only a value can, {problem.unknowns[0]} = g")
     name, zero = kept[0]
     a = found[name, zero]
     constant = float(a[0]) if bool((a == a[0]).all()) else None
 
     def residual(points: Tensor, value: float) -> Tensor:
-        column = points.new_full((len(points),), value)
-        return condition.residual(problem.jet(points, lambda name, orders: column))
+        return condition.residual(problem.jet(points, uniform(value)(points)))
 
     def given(points: Tensor) -> Tensor:
         known = residual(points, 0.0)

@@ -129,7 +129,13 @@ def _corrected(function: Callable[..., Any], exact: ClosedForm) -> Residual:
 
     def corrected(jet: Jet) -> Tensor:
         at_exact = Jet(
-            jet.coordinates, jet.unknowns, jet.points, exact.values(jet.points), jet.normals
+            jet.coordinates,
+            jet.unknowns,
+            jet.points,
+            exact.values(jet.points),
+            jet.normals,
+            elsewhere=exact.values,
+            quadrature=jet.quadrature,
         )
         with torch.no_grad():
             known = function(at_exact)

@@ -29,9 +29,10 @@ from gmnm_pde.conditions import (
     Robin,
 )
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Jet, Residual, Substitution, bind
+from gmnm_pde.fields import Jet, Residual, State, Substitution, bind
 from gmnm_pde.geometry import Cylinder, Domain, Within, split
 from gmnm_pde.inferred import CoefficientField, Fixed, Inferred
+from gmnm_pde.quadrature import Quadrature, at_times, steady
 
 __all__ = [
     "AnyCondition",
@@ -52,6 +53,13 @@ __all__ = [
     "Robin",
     "Sampling",
 ]
+
+
+INTEGRATED = 4096
+"""Points of an integral over the domain in a steady problem."""
+
+INTEGRATED_IN_TIME = 1024
+"""Points in space of an integral that is evaluated at many times."""
 
 
 @dataclass(frozen=True)
@@ -361,9 +369,54 @@ class Problem:
         points: Tensor,
         values: Callable[[str, tuple[int, ...]], Tensor],
         normals: Tensor | None = None,
+        elsewhere: State | None = None,
+        quadrature: Quadrature | None = None,
     ) -> Jet:
-        """A jet of this problem's unknowns at points."""
-        return Jet(self.coordinates, self.unknowns, points, values, normals, self.substitution)
+        """A jet of this problem's unknowns at points.
+
+        Arguments:
+            elsewhere: what ``values`` is at other points; integrals are refused without it.
+            quadrature: where integrals are evaluated, see :meth:`quadrature` if not given.
+        """
+
+        def rule() -> Quadrature:
+            return self.quadrature(points) if quadrature is None else quadrature
+
+        return Jet(
+            self.coordinates,
+            self.unknowns,
+            points,
+            values,
+            normals,
+            self.substitution,
+            elsewhere,
+            None if elsewhere is None else rule,
+        )
+
+    def quadrature(self, points: Tensor, count: int | None = None) -> Quadrature:
+        """The sums that stand for integrals over the domain in rows at points (n, d).
+
+        Arguments:
+            count: about how many points in space.
+        """
+        if self.time is None:
+            return steady(*self.nodes(count or INTEGRATED))
+        return at_times(*self.nodes(count or INTEGRATED_IN_TIME), points[:, -1])
+
+    def nodes(self, count: int = INTEGRATED) -> tuple[Tensor, Tensor]:
+        """Points (q, d) in space and weights (q,) of integrals over the domain, piece by piece."""
+        if count not in self._nodes:
+            parts = split(self.domain, self.subdomains) if self.subdomains else (self.domain,)
+            each = [part.quadrature(count) for part in parts]
+            self._nodes[count] = (
+                torch.cat([nodes for nodes, _ in each]),
+                torch.cat([weights for _, weights in each]),
+            )
+        return self._nodes[count]
+
+    @cached_property
+    def _nodes(self) -> dict[int, tuple[Tensor, Tensor]]:
+        return {}
 
 
 def widened(data: Data, columns: int) -> Data:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, at_network, at_zero, linearise
+from gmnm_pde.assembly import Block, Linearised, at_network, at_state, at_zero
+from gmnm_pde.fields import uniform
 from gmnm_pde.networks import Network
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import Problem
@@ -55,8 +56,7 @@ class Expected:
         if _tells(lin):
             return lin
         # At zero u^2 has no slope and log(u) no value.
-        ones = block.points.new_ones(len(block.points))
-        lin = linearise(problem, block, lambda name, orders: ones)
+        lin = at_state(problem, block, uniform(1.0))
         return lin if _tells(lin) else Linearised(lin.residual, {}, lin.target)
 
     @staticmethod

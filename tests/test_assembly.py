@@ -24,8 +24,8 @@ from gmnm_pde.assembly import (
     target_rows,
     weight_rows,
 )
-from gmnm_pde.collocation import check_blocks, collocate, quadrature
-from gmnm_pde.geometry import Box, Disk, Interval, Polygon, Rectangle
+from gmnm_pde.collocation import check_blocks, collocate
+from gmnm_pde.geometry import Rectangle
 from gmnm_pde.methods.weights import assemble
 from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout, first_patch
@@ -359,35 +359,6 @@ def test_a_block_moves_as_a_whole():
 
 
 # integrals
-
-
-@pytest.mark.parametrize(
-    ("domain", "function", "exact"),
-    [
-        (Interval(0, 2), lambda x: exp(x), math.e**2 - 1),
-        (Rectangle(x=(0, 1), y=(0, 2)), lambda x, y: exp(x + y), (math.e - 1) * (math.e**2 - 1)),
-        (Box(((0, 1), (0, 1), (0, 2))), lambda x, y, z: x * exp(y) * z, math.e - 1),
-    ],
-    ids=["interval", "rectangle", "box"],
-)
-def test_quadrature_is_exact_to_rounding_on_boxes(domain, function, exact):
-    points, weights = quadrature(domain)
-    assert weights.sum().item() == pytest.approx(domain.measure, rel=1e-13)
-    assert bool(domain.contains(points).all())
-    assert (weights @ function(*points.T)).item() == pytest.approx(exact, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("domain", "second_moment"),
-    [(Disk((0.0, 0.0), 1.0), pi / 4), (Polygon(((0, 0), (1, 0), (0, 1))), 1 / 12)],
-    ids=["disk", "triangle"],
-)
-def test_quadrature_elsewhere_says_its_accuracy(domain, second_moment):
-    points, weights = quadrature(domain, 4096)
-    assert bool(domain.contains(points).all())
-    assert weights.sum().item() == pytest.approx(domain.measure, rel=1e-12)
-    missed = (weights @ points[:, 0] ** 2).item() - second_moment
-    assert abs(missed) < 10 / 4096 * domain.measure
 
 
 # blocks of a problem

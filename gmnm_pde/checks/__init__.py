@@ -76,7 +76,8 @@ def _free(problem: Problem, forms: list[LinearForm]) -> tuple[str, ...]:
     """The unknowns to which a constant may be added: only their derivatives are mentioned."""
     if problem.data is not None:
         return ()
-    held = {name for form in forms for name, orders in form.coefficients if not sum(orders)}
+    keys = (key for form in forms for key in (*form.coefficients, *form.integrated))
+    held = {name for name, orders in keys if not sum(orders)}
     return tuple(name for name in problem.unknowns if name not in held)
 
 

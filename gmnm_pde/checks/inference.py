@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
 
 from gmnm_pde.checks.equations import Locate
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.fields import Residual, uniform
 from gmnm_pde.inversion import check_inference, positive_fields
 from gmnm_pde.problem import Condition, Equation, IntegralCondition, Interface, Problem
 
@@ -52,15 +51,13 @@ def _mentioned(problem: Problem) -> set[str]:
     points = problem.region.sample_interior(_POINTS)
     normals = torch.full_like(points, points.shape[1] ** -0.5)
 
-    def values(name: str, orders: Orders) -> Tensor:
-        return points.new_ones(len(points))
-
-    jet = problem.jet(points, values, normals)
+    jet = problem.jet(points, uniform(1.0)(points), normals, uniform(1.0))
     for residual in _residuals(problem.equations):
         residual(jet)
     for residual in _residuals(problem.conditions):
         residual(jet)
-    return {name for name, _ in jet.leaves}
+    within = [item.jet for item in jet.integrals]
+    return {name for each in (jet, *within) for name, _ in each.leaves}
 
 
 def _residuals(items: Sequence[object]) -> Iterator[Residual]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Key, linearise
-from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.assembly import Block, Key, Linearised, at_state, same_slopes
+from gmnm_pde.fields import Orders, Residual, Values
 from gmnm_pde.problem import Problem
 
 
@@ -27,11 +27,13 @@ class LinearForm:
         coefficients: a_alpha, (n,) each, by (unknown, orders); only those not zero everywhere.
         known: r_0, (n,).
         linear: whether a_alpha and r_0 do not depend on the state.
+        integrated: derivatives that an integral over the domain holds, by (unknown, orders).
     """
 
     coefficients: dict[Key, Tensor]
     known: Tensor
     linear: bool
+    integrated: frozenset[Key] = frozenset()
 
     @property
     def order(self) -> int:
@@ -84,33 +86,45 @@ def linear_form(
     # Of opposite signs, because |u| and max(u, 0) are linear on either side alone.
     first = _expansion(problem, block, sign, 1)
     second = _expansion(problem, block, -sign, 2)
-    scale = max((float(a.abs().max()) for a in first[0].values() if len(a)), default=0.0)
-    linear = first[0].keys() == second[0].keys() and all(
-        _agree(first[0][key], second[0][key], scale) for key in first[0]
+    slopes = first.coefficients
+    scale = max((float(a.abs().max()) for a in slopes.values() if len(a)), default=0.0)
+    linear = slopes.keys() == second.coefficients.keys() and all(
+        _agree(slopes[key], second.coefficients[key], scale) for key in slopes
     )
-    linear = linear and _agree(first[1], second[1], scale)
-    kept = {key: a for key, a in first[0].items() if not bool((a == 0.0).all())}
-    return LinearForm(kept, first[1], linear)
+    linear = linear and _agree(first.target, second.target, scale)
+    linear = linear and _same_integrals(first, second)
+    kept = {key: a for key, a in slopes.items() if not bool((a == 0.0).all())}
+    integrated = {
+        key
+        for term in first.terms
+        if bool((term.factor != 0.0).any())
+        for key, a in term.lin.coefficients.items()
+        if bool((a != 0.0).any())
+    }
+    return LinearForm(kept, -first.target, linear, frozenset(integrated))
 
 
-def _expansion(
-    problem: Problem, block: Block, sign: float, seed: int
-) -> tuple[dict[Key, Tensor], Tensor]:
-    """The coefficients and r_0 at a random state."""
+def _same_integrals(first: Linearised, second: Linearised) -> bool:
+    """Whether integrals are linear, and multiplied by what does not depend on the state."""
+    return [term.number for term in first.terms] == [term.number for term in second.terms] and all(
+        _agree(one.factor, other.factor, 1.0) and same_slopes(one.lin, other.lin)
+        for one, other in zip(first.terms, second.terms, strict=True)
+    )
+
+
+def _expansion(problem: Problem, block: Block, sign: float, seed: int) -> Linearised:
+    """The residual around a random state."""
     generator = torch.Generator().manual_seed(seed)
-    state: dict[Key, Tensor] = {}
 
-    def values(name: str, orders: Orders) -> Tensor:
+    def state(points: Tensor) -> Values:
         # Of one sign and away from zero, so that logarithms, roots and quotients have a value.
-        random = torch.rand(len(block.points), generator=generator, dtype=torch.float64)
-        state[name, orders] = sign * (0.5 + random).to(block.points)
-        return state[name, orders]
+        def values(name: str, orders: Orders) -> Tensor:
+            random = torch.rand(len(points), generator=generator, dtype=torch.float64)
+            return sign * (0.5 + random).to(points)
 
-    form = linearise(problem, block, values)
-    known = form.residual.detach()
-    for key, a in form.coefficients.items():
-        known = known - a * state[key]
-    return form.coefficients, known
+        return values
+
+    return at_state(problem, block, state)
 
 
 def _agree(first: Tensor, second: Tensor, scale: float) -> bool:

@@ -67,6 +67,10 @@ class Modes(ABC):
         (..., count)."""
 
     @abstractmethod
+    def integrated(self, alpha: Orders, values: Tensor) -> Tensor:
+        """sum_q v_q D^alpha phi_i(x_q) over the points of the quadrature, (n,) -> (count,)."""
+
+    @abstractmethod
     def product(self, alpha: Orders, a: Tensor | None = None) -> Tensor:
         """The integrals of phi_i a D^alpha phi_j, a (n,) being one if not given, (count, count)."""
 
@@ -133,6 +137,9 @@ class GeneralModes(Modes):
 
     def project(self, values: Tensor) -> Tensor:
         return values @ self.tested.T
+
+    def integrated(self, alpha: Orders, values: Tensor) -> Tensor:
+        return values @ self.matrix(alpha)
 
     def product(self, alpha: Orders, a: Tensor | None = None) -> Tensor:
         if a is not None:

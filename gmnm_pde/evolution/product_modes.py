@@ -64,10 +64,11 @@ class ProductModes(Modes):
         return self._along([a.matrix((k,)) for a, k in zip(self.axes, alpha, strict=True)], c)
 
     def project(self, values: Tensor) -> Tensor:
-        grid = values.reshape(*values.shape[:-1], *(len(axis.points) for axis in self.axes))
-        return _applied([axis.tested for axis in self.axes], grid).flatten(-len(self.axes))[
-            ..., self._kept
-        ]
+        return self._against([axis.tested for axis in self.axes], values)
+
+    def integrated(self, alpha: Orders, values: Tensor) -> Tensor:
+        matrices = [axis.matrix((k,)).T for axis, k in zip(self.axes, alpha, strict=True)]
+        return self._against(matrices, values)
 
     def product(self, alpha: Orders, a: Tensor | None = None) -> Tensor:
         if a is not None:
@@ -118,6 +119,12 @@ class ProductModes(Modes):
         grid[..., self._kept] = c
         grid = grid.reshape(*c.shape[:-1], *self._shape)
         return _applied(matrices, grid).flatten(-len(self.axes))
+
+    def _against(self, matrices: Sequence[Tensor], values: Tensor) -> Tensor:
+        """Sums of values (..., n) times products of rows of matrices (modes of axis k, n_k),
+        (..., count)."""
+        grid = values.reshape(*values.shape[:-1], *(len(axis.points) for axis in self.axes))
+        return _applied(matrices, grid).flatten(-len(self.axes))[..., self._kept]
 
     def _paired(self, matrices: Sequence[Tensor]) -> Tensor:
         """Products of entries of a matrix for each axis, (count, count)."""

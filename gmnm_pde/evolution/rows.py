@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Key, linearise
-from gmnm_pde.collocation import quadrature
+from gmnm_pde.assembly import Block, Key, at_state, integrates
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.spacing import Lattice, Spacing, product
-from gmnm_pde.fields import Jet, Orders, as_column
+from gmnm_pde.fields import Jet, Orders, Values, as_column, uniform
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
+from gmnm_pde.quadrature import at_one_time
 
 SCATTERED_SPACING = 0.4
 """Distance of points on curved boundaries over that of units."""
@@ -30,10 +30,32 @@ def at_time(points: Tensor, time: float) -> Tensor:
 
 
 def moved(block: Block, time: float) -> Block:
-    """A block of points in space and time at another time."""
-    points = block.points.clone()
+    """A block of points in space and time at another time, those of its integrals as well."""
+    rule = block.quadrature
+    if rule is not None:
+        rule = replace(rule, points=_moved(rule.points, time))
+    return replace(block, points=_moved(block.points, time), quadrature=rule)
+
+
+def _moved(points: Tensor, time: float) -> Tensor:
+    points = points.clone()
     points[:, -1] = time
-    return replace(block, points=points)
+    return points
+
+
+def nodes_of(problem: Problem, lattice: Lattice) -> tuple[Tensor, Tensor]:
+    """Points in space and weights of integrals over the domain."""
+    if problem.domain.fills_box:
+        return lattice.points, lattice.weights
+    # Scattered points project well and integrate badly: x^2 over a disk by some percent.
+    return problem.nodes()
+
+
+def integrating(problem: Problem, block: Block, lattice: Lattice, time: float) -> Block:
+    """A block with the points of its integrals, if there are any."""
+    if not integrates(problem, block):
+        return block
+    return replace(block, quadrature=at_one_time(*nodes_of(problem, lattice), time))
 
 
 def equation_blocks(problem: Problem, points: Tensor, time: float) -> list[Block]:
@@ -172,10 +194,7 @@ def _at_point(problem: Problem, condition: Condition, time: float) -> Block:
 def _integral(
     problem: Problem, condition: IntegralCondition, lattice: Lattice, time: float
 ) -> Block:
-    points, weights = lattice.points, lattice.weights
-    if not problem.domain.fills_box:
-        # Scattered points project well and integrate badly: x^2 over a disk by some percent.
-        points, weights = quadrature(problem.domain)
+    points, weights = nodes_of(problem, lattice)
     return Block(
         "integral", condition.label, condition.integrand, at_time(points, time),
         torch.ones_like(weights), average=weights[None], offset=condition.equals,
@@ -235,12 +254,12 @@ def coefficients_at(problem: Problem, time: float) -> list[dict[Key, Tensor]]:
     points = problem.domain.sample_interior(8)
     generator = torch.Generator().manual_seed(0)
 
-    def some(name: str, orders: tuple[int, ...]) -> Tensor:
-        return 0.5 + torch.rand(len(points), generator=generator, dtype=points.dtype)
+    def some(at: Tensor) -> Values:
+        return lambda name, orders: 0.5 + torch.rand(len(at), generator=generator, dtype=at.dtype)
 
     found = []
     for block in equation_blocks(problem, points, time):
-        lin = linearise(problem, block, some)
+        lin = at_state(problem, block, some)
         found.append({k: a for k, a in lin.coefficients.items() if bool((a != 0).any())})
     return found
 
@@ -253,7 +272,7 @@ def _scaled(problem: Problem, block: Block, spacings: Sequence[Spacing]) -> Bloc
         for axis, spacing in enumerate(spacings)
     ]
     size = torch.zeros_like(ones)
-    lin = linearise(problem, block, lambda name, orders: ones)
+    lin = at_state(problem, block, uniform(1.0))
     for (_, orders), a in lin.coefficients.items():
         scale = ones
         for step, k in zip(h, orders[:-1], strict=True):

@@ -9,7 +9,7 @@ are rows of the same kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,16 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, at_zero, linearise, residual_rows
+from gmnm_pde.assembly import (
+    Block,
+    Linearised,
+    Term,
+    at_zero,
+    integrated,
+    jet_of,
+    linearise,
+    residual_rows,
+)
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.rows import (
@@ -25,10 +34,11 @@ from gmnm_pde.evolution.rows import (
     condition_blocks,
     equation_blocks,
     initial_blocks,
+    integrating,
     moved,
 )
 from gmnm_pde.evolution.spacing import Spacing
-from gmnm_pde.fields import Orders
+from gmnm_pde.fields import Orders, State, Values
 from gmnm_pde.problem import Problem
 
 SMOOTHER = 0.5
@@ -82,6 +92,7 @@ def shape_of(problem: Problem) -> Shape:
             f"an equation holds a time derivative of order {orders.max()}.",
             mend="Introduce the first time derivative as an unknown of its own.",
         )
+    _refuse_integrated_rates(problem, dict(zip(unknowns, orders.tolist(), strict=True)))
     # An equation determines the unknown whose highest time derivative it holds; a constraint the
     # one it holds, most differentiated, if that is still free.
     score = np.where((rates == orders) & (orders > 0), 100.0, 0.0) + np.where(rates >= 0, 1.0, 0.0)
@@ -92,6 +103,18 @@ def shape_of(problem: Problem) -> Shape:
         determines[e] = int(j)
     multipliers = tuple(j for e, j in enumerate(determines) if rates[e, j] < 0)
     return Shape(tuple(int(o) for o in orders), tuple(determines), multipliers)
+
+
+def _refuse_integrated_rates(problem: Problem, orders: Mapping[str, int]) -> None:
+    assert problem.time is not None
+    for block in equation_blocks(problem, problem.domain.sample_interior(2), problem.time[0]):
+        for name, alpha in integrated(problem, block):
+            if alpha[-1] > orders[name]:
+                raise InputError(
+                    f"an integral in {block.label!r} holds a time derivative of {name} of order "
+                    f"{alpha[-1]}, which no equation holds at a point.",
+                    mend="Solve it in the space-time form, with the method least_squares.",
+                )
 
 
 class System:
@@ -116,9 +139,10 @@ class System:
         self.problem = problem
         self.shape = shape
         self.modes = modes
-        self._equations = equation_blocks(problem, modes.points, time)
-        self._conditions = condition_blocks(problem, spacings, modes, time)
+        self._equations = self._integrating(equation_blocks(problem, modes.points, time), time)
+        self._conditions = self._integrating(condition_blocks(problem, spacings, modes, time), time)
         self._features: list[dict[Orders, Tensor]] = [{} for _ in self._conditions]
+        self._within: dict[Orders, Tensor] = {}
         self.unknowns = len(problem.unknowns)
         self.size = self.unknowns * modes.count
         #: Coefficients that are zero: those of short waves of the multipliers.
@@ -170,6 +194,9 @@ class System:
                     full[rate, row, :, j].add_(self.modes.product(alpha), alpha=float(a[0]))
                 else:
                     full[rate, row, :, j] += self.modes.product(alpha, a)
+            for term in lin.terms:
+                factor, slope = self.modes.project(term.factor), self._slope(term)
+                full[:, row] += factor[:, None, None] * slope[:count, None]
         full = full.reshape(count, self.size, self.size)
         rows = [self._condition_rows(time, c, i) for i in range(len(self._conditions))]
         found = []
@@ -206,7 +233,7 @@ class System:
         for block in initial_blocks(self.problem, self.modes.points, time):
             lin = at_zero(self.problem, block)
             plain = [key for key in lin.coefficients if not sum(key[1][:-1])]
-            if len(plain) != 1 or len(lin.coefficients) != 1:
+            if len(plain) != 1 or len(lin.coefficients) != 1 or lin.terms:
                 raise InputError(
                     f"the initial condition {block.label!r} does not say what one unknown is.",
                     mend="Write u = f(x), or u_t = f(x), one unknown a condition.",
@@ -221,7 +248,7 @@ class System:
         held = [i for i in range(len(self._conditions)) if not self._dynamic(time, c, i)]
         if not held:
             return c
-        rows = torch.cat([self._plain_rows(time, c, i) for i in held])
+        rows = torch.cat([self._condition_rows(time, c, i)[0] for i in held])
         missed = []
         for i in held:
             block = self._conditions[i]
@@ -242,7 +269,8 @@ class System:
         lin = self._linearise(self._conditions[i], time, c, i)
         return any(
             alpha[-1] >= max(1, orders[name]) and bool((a != 0).any())
-            for (name, alpha), a in lin.coefficients.items()
+            for part in (lin, *(term.lin for term in lin.terms))
+            for (name, alpha), a in part.coefficients.items()
         )
 
     @property
@@ -265,7 +293,50 @@ class System:
         rank = int((singular / singular[0] > cut).sum())
         self._bound, self._free = U[:, :rank], eye @ Vh[rank:].T
 
-    def _values(self, c: Tensor, i: int | None, points: Tensor) -> Callable[[str, Orders], Tensor]:
+    def _integrating(self, blocks: Sequence[Block], time: float) -> list[Block]:
+        return [integrating(self.problem, block, self.modes.lattice, time) for block in blocks]
+
+    def _slope(self, term: Term) -> Tensor:
+        """d(an integral)/dc^(d), (RATES, unknowns, modes)."""
+        names = tuple(self.problem.unknowns)
+        slope = self.modes.weights.new_zeros(RATES, self.unknowns, self.modes.count)
+        weights = term.rule.average[0]
+        for (name, orders), a in term.lin.coefficients.items():
+            alpha, rate = orders[:-1], orders[-1]
+            slope[rate, names.index(name)] += (
+                self.modes.integrated(alpha, weights * a)
+                if self._on_lattice
+                else (weights * a) @ self._inside(alpha, term.rule.points)
+            )
+        return slope
+
+    @property
+    def _on_lattice(self) -> bool:
+        """Whether integrals are evaluated where equations are."""
+        return self.problem.domain.fills_box
+
+    def _inside(self, alpha: Orders, points: Tensor) -> Tensor:
+        """D^alpha of the modes at the points of integrals, if these are not those of equations."""
+        if alpha not in self._within:
+            self._within[alpha] = self.modes.at(points[:, :-1], [alpha])[alpha]
+        return self._within[alpha]
+
+    def _elsewhere(self, c: Tensor) -> State:
+        """Values and derivatives for jets at the points of integrals."""
+        unknowns = tuple(self.problem.unknowns)
+
+        def at(points: Tensor) -> Values:
+            def values(name: str, orders: Orders) -> Tensor:
+                alpha, function = orders[:-1], c[orders[-1], unknowns.index(name)]
+                if self._on_lattice:
+                    return self.modes.derivative(alpha, function)
+                return self._inside(alpha, points) @ function
+
+            return values
+
+        return at
+
+    def _values(self, c: Tensor, i: int | None, points: Tensor) -> Values:
         """Values and derivatives for a jet: at the quadrature, or at the points of a condition."""
         unknowns = tuple(self.problem.unknowns)
 
@@ -286,13 +357,15 @@ class System:
 
     def _evaluate(self, block: Block, time: float, c: Tensor, i: int | None) -> Tensor:
         block = moved(block, time)
-        jet = self.problem.jet(block.points, self._values(c, i, block.points), block.normals)
+        values = self._values(c, i, block.points)
+        jet = jet_of(self.problem, block, values, self._elsewhere(c))
         with torch.no_grad():
             return block.residual(jet)
 
     def _linearise(self, block: Block, time: float, c: Tensor, i: int | None) -> Linearised:
         block = moved(block, time)
-        return linearise(self.problem, block, self._values(c, i, block.points))
+        values = self._values(c, i, block.points)
+        return linearise(self.problem, block, values, self._elsewhere(c))
 
     def _condition_rows(self, time: float, c: Tensor, i: int) -> Tensor:
         """d(rows of a condition)/dc^(d), (RATES, rows, size)."""
@@ -304,20 +377,9 @@ class System:
         for (name, orders), a in lin.coefficients.items():
             feature = self._feature(orders[:-1], i, block.points)
             rows[orders[-1], :, unknowns.index(name)] += a[:, None] * feature
+        for term in lin.terms:
+            rows += term.factor[:, None, None] * self._slope(term)[:, None]
         return torch.stack([block.combine(part.reshape(n, -1)) for part in rows])
-
-    def _plain_rows(self, time: float, c: Tensor, i: int) -> Tensor:
-        """d(rows of a condition)/dc, (rows, size)."""
-        block = self._conditions[i]
-        lin = self._linearise(block, time, c, i)
-        unknowns = tuple(self.problem.unknowns)
-        n = len(block.points)
-        rows = c.new_zeros(n, self.unknowns, self.modes.count)
-        for (name, orders), a in lin.coefficients.items():
-            if orders[-1] == 0:
-                feature = self._feature(orders[:-1], i, block.points)
-                rows[:, unknowns.index(name)] += a[:, None] * feature
-        return block.combine(rows.reshape(n, -1))
 
 
 def _constant(a: Tensor) -> bool:

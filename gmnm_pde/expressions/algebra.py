@@ -16,13 +16,16 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.expressions.nodes import (
     Call,
     Compare,
+    Integral,
     Logic,
     Node,
+    NormalDerivative,
     Number,
     Power,
     Product,
     Sum,
     Where,
+    distinct,
 )
 
 ZERO = Number(0.0)
@@ -164,6 +167,27 @@ def where(condition: Node, then: Node, otherwise: Node) -> Node:
     if known is None:
         return Where(condition, then, otherwise)
     return then if known else otherwise
+
+
+def integral(integrand: Node, coordinates: tuple[str, ...]) -> Node:
+    """The integral over the domain, along coordinates of space.
+
+    Raises:
+        InputError: an integral inside, or a normal derivative, which has no meaning there.
+    """
+    for part in distinct(integrand):
+        if isinstance(part, Integral):
+            raise InputError(
+                "an integral stands within another one.",
+                mend="Multiply integrals, or make the inner one an unknown with its own equation.",
+            )
+        if isinstance(part, NormalDerivative):
+            raise InputError(
+                f"{part.unknown}_n stands in an integral over the domain, inside which there is "
+                "no normal.",
+                mend="Integrate derivatives by coordinates.",
+            )
+    return ZERO if integrand == ZERO else Integral(integrand, coordinates)
 
 
 def _fold(name: str, function: Callable[..., float], *values: float) -> Number:

@@ -12,6 +12,7 @@ from gmnm_pde.expressions.algebra import (
     add,
     call,
     divide,
+    integral,
     multiply,
     negate,
     power,
@@ -23,6 +24,7 @@ from gmnm_pde.expressions.nodes import (
     Compare,
     Coordinate,
     Derivative,
+    Integral,
     Node,
     NormalDerivative,
     Number,
@@ -120,6 +122,11 @@ class _Differentiation:
                 return self._call(function, arguments)
             case Where(condition, then, otherwise):
                 return where(condition, self.of(then), self.of(otherwise))
+            case Integral(integrand, coordinates):
+                # A number in space; the domain does not move.
+                if self.coordinate in coordinates:
+                    return ZERO
+                return integral(self.of(integrand), coordinates)
             case NormalDerivative(unknown):
                 raise InputError(
                     f"{unknown}_n cannot be differentiated: it exists on the boundary only.",

@@ -15,6 +15,7 @@ from gmnm_pde.expressions.nodes import (
     Compare,
     Coordinate,
     Derivative,
+    Integral,
     Logic,
     Node,
     NormalDerivative,
@@ -170,6 +171,8 @@ class _Evaluation:
                 return self.jet.derivative(unknown, orders)
             case NormalDerivative(unknown):
                 return self.jet.normal_derivative(unknown)
+            case Integral(integrand):
+                return self.jet.integral(residual(integrand))
         raise TypeError(f"{type(node).__name__} has no value")
 
 

@@ -212,6 +212,23 @@ class Where(Node):
         return (self.condition, self.then, self.otherwise)
 
 
+@dataclass(frozen=True, eq=False)
+class Integral(Node):
+    """The integral of an expression over the domain, in space.
+
+    Arguments:
+        integrand: of the coordinates of integration, and of time.
+        coordinates: those of space, which it integrates over.
+    """
+
+    integrand: Node
+    coordinates: tuple[str, ...]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.integrand,)
+
+
 def too_large() -> InputError:
     """The error of a tree that outgrows its bounds."""
     return InputError(
@@ -241,23 +258,27 @@ class Budget:
             )
 
 
-def distinct(node: Node) -> Iterator[Node]:
+def distinct(node: Node, within_integrals: bool = True) -> Iterator[Node]:
     """Every different node of a tree once, itself included."""
     seen = {node}
     stack = [node]
     while stack:
         current = stack.pop()
         yield current
+        if isinstance(current, Integral) and not within_integrals:
+            continue
         fresh = set(current.children) - seen
         seen |= fresh
         stack.extend(fresh)
 
 
 def names(node: Node) -> set[str]:
-    """The unknowns and the coordinates that an expression uses."""
+    """The unknowns and the coordinates that an expression depends on."""
     found: set[str] = set()
-    for part in distinct(node):
+    for part in distinct(node, within_integrals=False):
         match part:
+            case Integral(integrand, coordinates):
+                found |= names(integrand) - set(coordinates)
             case Coordinate(name):
                 found.add(name)
             case Derivative(unknown) | NormalDerivative(unknown):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gmnm_pde.errors import InputError, suggest
-from gmnm_pde.expressions.algebra import NUMERIC, add, call, multiply, number, where
+from gmnm_pde.expressions.algebra import NUMERIC, add, call, integral, multiply, number, where
 from gmnm_pde.expressions.derivative import differentiate
 from gmnm_pde.expressions.nodes import (
     Budget,
@@ -21,7 +21,7 @@ from gmnm_pde.fields import orders_of
 
 BUILT_IN = {"pi": math.pi, "e": math.e}
 
-FUNCTIONS = (*NUMERIC, "where", "d", "laplacian", "div", "dot")
+FUNCTIONS = (*NUMERIC, "where", "d", "laplacian", "div", "dot", "integral")
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ class Scope:
             case "dot":
                 half = len(arguments) // 2
                 return add(*map(multiply, arguments[:half], arguments[half:]))
+            case "integral":
+                return self._integral(arguments[0])
             case "min" | "max":
                 return functools.reduce(functools.partial(call, function), arguments)
         return call(function, *arguments)
@@ -107,6 +109,14 @@ class Scope:
         for name in coordinates:
             node = differentiate(node, name, budget)
         return node
+
+    def _integral(self, integrand: Node) -> Node:
+        if not self.unknowns:
+            raise InputError(
+                "integral(...) stands in equations and conditions only.",
+                mend="Write it there, or give the number.",
+            )
+        return integral(integrand, self.space)
 
     def _derivative(self, unknown: str, letters: str) -> Node:
         if letters == "n" and "n" not in self.coordinates:
@@ -130,7 +140,7 @@ class Scope:
             "div": (len(self.space),) * 2,
             "dot": (2, given),
         }.get(function, (1, 1))
-        if function in ("div", "laplacian") and not self.space:
+        if function in ("div", "laplacian", "integral") and not self.space:
             raise InputError(f"{function} needs a coordinate of space; there is none.")
         if least <= given <= most and not (function == "dot" and given % 2):
             return
@@ -165,6 +175,7 @@ _USES = {
     "d": "d(expression, x, ...)",
     "div": "div(a, b), one argument for each coordinate of space",
     "dot": "dot(a, b, c, d) = a*c + b*d, the components of two vectors",
+    "integral": "integral(expression), over the domain",
     "min": "min(a, b)",
     "max": "max(a, b)",
     "atan2": "atan2(y, x)",

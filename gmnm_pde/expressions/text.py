@@ -9,6 +9,7 @@ from gmnm_pde.expressions.nodes import (
     Compare,
     Coordinate,
     Derivative,
+    Integral,
     Logic,
     Node,
     NormalDerivative,
@@ -55,6 +56,8 @@ def _text(node: Node) -> tuple[str, int]:
             return f"{_write(base, _ATOM)}^{_write(power, _POWER)}", _POWER
         case Call(function, arguments):
             return f"{function}({_list(arguments)})", _ATOM
+        case Integral(integrand):
+            return f"integral({_write(integrand, _OR)})", _ATOM
         case Where():
             return f"where({_list(node.children)})", _ATOM
         case Compare(name, left, right):

@@ -16,6 +16,7 @@ from gmnm_pde.geometry.curves import EllipseCurve, Sphere
 from gmnm_pde.geometry.domain import Domain, PointMap, as_vector, finite_numbers
 from gmnm_pde.geometry.pieces import Facets, Part
 from gmnm_pde.geometry.samplers import check_count, check_sampler, unit_points
+from gmnm_pde.quadrature import gauss
 
 
 class Centred(Domain):
@@ -53,6 +54,17 @@ class Centred(Domain):
         """|(x - c) / r|^2."""
         scaled = (points - points.new_tensor(self.middle)) / points.new_tensor(self.reach)
         return (scaled * scaled).sum(1)
+
+    def quadrature(self, n: int) -> tuple[Tensor, Tensor]:
+        """As :meth:`Domain.quadrature`; in the plane and in space by polar coordinates: Gauss's
+        rule along the radius, the trapezoidal rule around the centre, which converges
+        exponentially for periodic functions, and Gauss's from pole to pole."""
+        rules = {2: _polar, 3: _spherical}
+        if self.dimension not in rules:
+            return super().quadrature(n)
+        nodes, weights = rules[self.dimension](n)
+        reach = as_vector(self.reach)
+        return as_vector(self.middle) + reach * nodes, weights * float(reach.prod())
 
     @property
     def measure(self) -> float:
@@ -192,6 +204,35 @@ class Ellipse(Centred):
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         return (EllipseCurve(as_vector(self.center), as_vector(self.semiaxes)).whole(),)
+
+
+def _polar(n: int) -> tuple[Tensor, Tensor]:
+    """About n points in the unit disk, (q, 2), and weights (q,)."""
+    size = max(4, round(0.5 * n**0.5))
+    radius, along = (torch.from_numpy(part) for part in gauss(0.0, 1.0, size))
+    directions, around = _circle(4 * size)
+    nodes = radius[:, None, None] * directions
+    return nodes.reshape(-1, 2), (radius * along)[:, None].mul(around).reshape(-1)
+
+
+def _spherical(n: int) -> tuple[Tensor, Tensor]:
+    """About n points in the unit ball, (q, 3), and weights (q,)."""
+    size = max(4, round((n / 2) ** (1 / 3)))
+    radius, along = (torch.from_numpy(part) for part in gauss(0.0, 1.0, size))
+    height, across = (torch.from_numpy(part) for part in gauss(-1.0, 1.0, size))
+    directions, around = _circle(2 * size)
+    level = (1 - height**2).sqrt()[:, None, None] * directions
+    sphere = torch.cat([level, height[:, None, None].expand(-1, 2 * size, 1)], 2).reshape(-1, 3)
+    area = (across[:, None] * around).reshape(-1)
+    nodes = radius[:, None, None] * sphere
+    return nodes.reshape(-1, 3), (radius**2 * along)[:, None].mul(area).reshape(-1)
+
+
+def _circle(count: int) -> tuple[Tensor, Tensor]:
+    """Evenly spaced directions, (count, 2), and their weights, (count,)."""
+    angle = (torch.arange(count, dtype=torch.float64) + 0.5) * (2 * math.pi / count)
+    weights = torch.full((count,), 2 * math.pi / count, dtype=torch.float64)
+    return torch.stack([angle.cos(), angle.sin()], 1), weights
 
 
 def _positive(name: str, values: Sequence[float]) -> tuple[float, ...]:

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.assembly import Block
+from gmnm_pde.fields import uniform
 from gmnm_pde.geometry import Domain
 from gmnm_pde.networks import GMNM
 from gmnm_pde.problem import Problem
@@ -191,9 +192,9 @@ def _slope(problem: Problem, block: Block) -> Tensor | None:
     if block.average is not None:
         return None
     points = block.points.detach().clone().requires_grad_()
-    zero = points.new_zeros(len(points))
+    zero = uniform(0.0)
     with torch.enable_grad():
-        residual = block.residual(problem.jet(points, lambda name, orders: zero, block.normals))
+        residual = block.residual(problem.jet(points, zero(points), block.normals, zero))
         if not residual.requires_grad:
             return None
         (slope,) = torch.autograd.grad(residual.sum(), points, allow_unused=True)

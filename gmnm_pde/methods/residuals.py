@@ -14,18 +14,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gmnm_pde import fields
 from gmnm_pde.assembly import (
     Block,
     at_network,
     at_zero,
+    integrated,
     is_linear,
+    jet_of,
     linearise,
     residual_rows,
     target_rows,
     touched_orders,
     weight_rows,
+    with_quadrature,
 )
-from gmnm_pde.fields import Orders
+from gmnm_pde.fields import Orders, State
 from gmnm_pde.methods.weights import System
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem
@@ -102,14 +106,22 @@ class Residuals:
     def __init__(
         self, problem: Problem, network: LinearOutputNetwork, blocks: Sequence[Block]
     ) -> None:
+        blocks = [with_quadrature(problem, block) for block in blocks]
         self.problem, self.network, self.blocks = problem, network, blocks
         self.linear = [is_linear(problem, block) for block in blocks]
         self._points: list[Tensor] = []
         self._site = [self._number(block.points) for block in blocks]
+        for block in blocks:
+            if block.quadrature is not None:
+                self._number(block.quadrature.points)
         self._orders: list[set[Orders]] = [set() for _ in self._points]
         for block, site, linear in zip(blocks, self._site, self.linear, strict=True):
-            if not linear:
-                self._orders[site] |= touched_orders(problem, block)
+            if linear:
+                continue
+            self._orders[site] |= touched_orders(problem, block)
+            if block.quadrature is not None:
+                inner = self._number(block.quadrature.points)
+                self._orders[inner] |= {alpha for _, alpha in integrated(problem, block)}
         self._features = Remembered(network, self._points, self._orders)
         self._constant = {
             i: (weight_rows(problem, block, lin, network), target_rows(block, lin))
@@ -162,8 +174,9 @@ class Residuals:
             if self.linear[i]:
                 part, target = self._constant[i]
             else:
-                lin = linearise(self.problem, block, self._lookup(i, iterate.values))
-                part = weight_rows(self.problem, block, lin, self.network, self._at_site(i))
+                state = self._state(iterate.values)
+                lin = linearise(self.problem, block, state(block.points), state)
+                part = weight_rows(self.problem, block, lin, self.network, self._features_at)
                 target = target_rows(block, lin)
             rows.append(part)
             targets.append(target)
@@ -206,23 +219,32 @@ class Residuals:
             if self.linear[i]:
                 parts.append(linear_rows(i))
                 continue
-            jet = self.problem.jet(block.points, self._lookup(i, values), block.normals)
+            state = self._state(values)
+            jet = jet_of(self.problem, block, state(block.points), state)
             with torch.no_grad():
                 parts.append(block.combine(block.residual(jet)) - block.offset)
         return Iterate(x, values, torch.cat(parts))
 
-    def _lookup(self, i: int, values: Values) -> Callable[[str, Orders], Tensor]:
-        """Values for the jet of a block."""
+    def _state(self, values: Values) -> State:
+        """Values for jets at the points of blocks and of their integrals."""
         names = tuple(self.problem.unknowns)
-        return lambda name, alpha: values(self._site[i], alpha)[:, names.index(name)]
 
-    def _at_site(self, i: int) -> Callable[[Orders], Tensor]:
-        return lambda alpha: self._features(self._site[i], alpha)
+        def at(points: Tensor) -> fields.Values:
+            site = self._number(points)
+            return lambda name, alpha: values(site, alpha)[:, names.index(name)]
+
+        return at
+
+    def _features_at(self, points: Tensor, alpha: Orders) -> Tensor:
+        return self._features(self._number(points), alpha)
 
     def _number(self, points: Tensor) -> int:
         """The number of a set of points; blocks of several equations share theirs."""
         for site, known in enumerate(self._points):
-            if known is points or (known.shape == points.shape and torch.equal(known, points)):
+            if known is points:
+                return site
+        for site, known in enumerate(self._points):
+            if known.shape == points.shape and torch.equal(known, points):
                 return site
         self._points.append(points)
         return len(self._points) - 1

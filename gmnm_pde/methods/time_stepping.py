@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_network
+from gmnm_pde.assembly import Block, at_network, integrates
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated
 from gmnm_pde.evolution.march import Journey, March, Plan, TooManyUnits
@@ -34,6 +34,7 @@ from gmnm_pde.networks import GMNMSpec, Network, spec_name
 from gmnm_pde.networks.evolution import Evolution, segment_from_nodes
 from gmnm_pde.placement import margin_for
 from gmnm_pde.problem import Condition, Problem
+from gmnm_pde.quadrature import TIMES
 
 FIRST = 1e-3
 """What the first level aims at."""
@@ -341,7 +342,18 @@ def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, 
                     found.points.new_ones(len(found.points)), found.normals,
                 )
             )  # fmt: skip
+    blocks = [_at_few_times(problem, block) for block in blocks]
     return [(block, at_network(problem, block, network).residual) for block in blocks]
+
+
+def _at_few_times(problem: Problem, block: Block) -> Block:
+    """A block with integrals at times so few that these are not interpolated between them: the
+    solution is smooth within a step, not across several."""
+    if not integrates(problem, block):
+        return block
+    points = block.points.clone()
+    points[:, -1] = points[torch.arange(len(points)) % TIMES, -1]
+    return replace(block, points=points)
 
 
 def _network(journey: Journey, stages: int) -> Evolution:

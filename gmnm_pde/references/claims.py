@@ -10,9 +10,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, linearise
+from gmnm_pde.assembly import Block, at_state, integrated
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.fields import Orders, Residual, Values
 from gmnm_pde.problem import Condition, Problem
 from gmnm_pde.references.grid import Side
 
@@ -54,14 +54,23 @@ def dependence(
         out[:, side.axis] = 2.0 * side.end - 1.0
     generator = torch.Generator().manual_seed(0)
 
-    def generic(name: str, orders: Orders) -> Tensor:
-        return 0.5 + torch.rand(len(where), generator=generator, dtype=torch.float64)
+    def generic(at: Tensor) -> Values:
+        return lambda name, orders: 0.5 + torch.rand(len(at), generator=generator, dtype=at.dtype)
 
     block = Block("equation", "", residual, where, where.new_ones(len(where)), out)
-    lin = linearise(problem, block, generic)
+    lin = at_state(problem, block, generic)
     names = list(problem.unknowns)
     sizes = {(names.index(n), alpha): a.abs() for (n, alpha), a in lin.coefficients.items()}
     return {key: float(size.max()) for key, size in sizes.items() if bool((size != 0.0).any())}
+
+
+def integrated_values(problem: Problem, residual: Residual) -> set[int]:
+    """The numbers of the unknowns whose values an integral in a residual holds."""
+    where = problem.region.sample_interior(2, "random", 0)
+    out = torch.ones_like(where) / where.shape[1] ** 0.5
+    block = Block("equation", "", residual, where, where.new_ones(2), out)
+    names = list(problem.unknowns)
+    return {names.index(name) for name, alpha in integrated(problem, block) if not any(alpha)}
 
 
 def assign(

@@ -20,7 +20,7 @@ from gmnm_pde.fields import Orders, Residual
 from gmnm_pde.problem import Condition, IntegralCondition
 from gmnm_pde.references.bases import Axis, Basis
 from gmnm_pde.references.claims import Claim
-from gmnm_pde.references.discrete import Discrete, Patch
+from gmnm_pde.references.discrete import Discrete, Patch, one
 from gmnm_pde.references.grid import Side
 from gmnm_pde.references.roles import MEND, Roles
 from gmnm_pde.references.stencils import Array
@@ -83,7 +83,7 @@ class Collocation:
             equations[i] = replace(equations[i], slack=slack)
         sides = [patch for claim in self.roles.claims for patch in self._side(claim)]
         patches = (*equations, *sides, *extra)
-        return Discrete(problem, patches, self.sizes, slacks=len(extra))
+        return Discrete(problem, patches, self.sizes, self._integral(one), slacks=len(extra))
 
     def interpolation(self, unknown: int, points: Array) -> Array:
         """The matrix (n, size) from an unknown's values at its nodes to points (n, d)."""
@@ -156,13 +156,16 @@ class Collocation:
     def _extra(self, condition: Condition | IntegralCondition) -> Patch:
         """The one row of a condition on an integral or at a point."""
         if isinstance(condition, IntegralCondition):
-            weights = reduce(np.multiply.outer, [axis.weights for axis in self.axes]).ravel()
-            patch = self._patch(
-                condition.label, condition.integrand, [axis.points for axis in self.axes]
-            )
-            return replace(patch, average=weights, offset=condition.equals)
+            patch = self._integral(condition.integrand, condition.label)
+            return replace(patch, offset=condition.equals)
         at = [np.array([float(x)]) for x in condition.at]
         return self._patch(condition.label, condition.residual, at)
+
+    def _integral(self, integrand: Residual, label: str = "an integral") -> Patch:
+        """The row of an integral over the domain."""
+        weights = reduce(np.multiply.outer, [axis.weights for axis in self.axes]).ravel()
+        patch = self._patch(label, integrand, [axis.points for axis in self.axes])
+        return replace(patch, average=weights)
 
     def _patch(self, label: str, residual: Residual, places: Sequence[Array]) -> Patch:
         """A residual at the tensor product of places along each coordinate."""

@@ -19,7 +19,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Residual
 from gmnm_pde.problem import Condition, Equation, IntegralCondition
 from gmnm_pde.references.claims import Claim
-from gmnm_pde.references.discrete import Discrete, Patch
+from gmnm_pde.references.discrete import Discrete, Patch, one
 from gmnm_pde.references.grid import Grid, Indices
 from gmnm_pde.references.roles import Roles
 from gmnm_pde.references.stencils import Array
@@ -85,7 +85,10 @@ class Differences:
             taken.append(np.array([len(problem.unknowns) * size + slack]))
         sizes = (size,) * len(problem.unknowns)
         places = np.concatenate(taken)
-        return Discrete(problem, tuple(patches), sizes, len(slacks), sparse=True, places=places)
+        inside = self._integral(one, "an integral", derivative)
+        return Discrete(
+            problem, tuple(patches), sizes, inside, len(slacks), sparse=True, places=places
+        )
 
     def _place(self, unknown: int) -> list[_Placed]:
         """Which nodes of an unknown take which conditions.
@@ -136,15 +139,19 @@ class Differences:
     def _extra(self, condition: Condition | IntegralCondition, derivative: Derivative) -> Patch:
         """The one row of a condition on an integral or at a point."""
         if isinstance(condition, IntegralCondition):
-            every = np.arange(self.grid.size)
-            patch = self._patch(condition.label, condition.integrand, every, derivative)
-            return replace(patch, average=self.grid.quadrature(), offset=condition.equals)
+            patch = self._integral(condition.integrand, condition.label, derivative)
+            return replace(patch, offset=condition.equals)
         point = [float(x) for x in condition.at]
 
         def matrix(unknown: int, orders: Orders) -> sparse.csr_array:
             return self.grid.row_at(point, orders)
 
         return Patch(condition.label, condition.residual, np.array([point]), matrix)
+
+    def _integral(self, integrand: Residual, label: str, derivative: Derivative) -> Patch:
+        """The row of an integral over the domain."""
+        patch = self._patch(label, integrand, np.arange(self.grid.size), derivative)
+        return replace(patch, average=self.grid.quadrature())
 
     def _patch(
         self, label: str, residual: Residual, nodes: Indices, derivative: Derivative

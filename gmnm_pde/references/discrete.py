@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, linearise
+from gmnm_pde.assembly import Block, Linearised, integrates, linearise
 from gmnm_pde.errors import InputError
-from gmnm_pde.fields import Orders, Residual
+from gmnm_pde.fields import Jet, Orders, Residual, State
 from gmnm_pde.problem import Problem
+from gmnm_pde.quadrature import Quadrature
 from gmnm_pde.references.stencils import Array
 
 Matrix = Any
@@ -69,6 +70,8 @@ class Discrete:
     Arguments:
         sizes: nodes of each unknown.
         slacks: how many such constants.
+        inside: the patch whose average is an integral over the domain, for residuals that hold
+            integrals.
         sparse: whether the matrices of the patches are.
         places: (size,), the number that each row, patch by patch, belongs to; the rows are in that
             order, which keeps large entries of sparse matrices on the diagonal.
@@ -77,6 +80,7 @@ class Discrete:
     problem: Problem
     patches: tuple[Patch, ...]
     sizes: tuple[int, ...]
+    inside: Patch
     slacks: int = 0
     sparse: bool = False
     places: NDArray[np.intp] | None = None
@@ -151,7 +155,9 @@ class Discrete:
 
     def _rows(self, patch: Patch, times: Array | None, values: Sequence[Array]) -> Array:
         points = _points(patch, times)
-        jet = self.problem.jet(points, self._leaves(patch, values), _normals(patch, points))
+        around = self._around(patch, times, values)
+        leaves, normals = self._leaves(patch, values), _normals(patch, points)
+        jet = self.problem.jet(points, leaves, normals, *around)
         with torch.no_grad():
             found = patch.residual(jet).detach().numpy()
         rows = found.reshape(len(values[0]), len(patch.points))
@@ -175,6 +181,7 @@ class Discrete:
                     for (other, alpha), a in lin.coefficients.items()
                     if other == name and (alpha[-1] if timed else 0) == order
                 ]
+                terms += self._integral_terms(lin, j, order)
                 columns.append(reduce(_add, terms) if terms else None)
             blocks.append(self._assemble(patch, columns, order))
         return blocks
@@ -195,11 +202,65 @@ class Discrete:
         dense = [np.zeros((patch.rows, n)) if part is None else part for part, n in sizes]
         return np.hstack([*dense, slack])
 
+    def _integral_terms(self, lin: Linearised, unknown: int, order: int) -> list[Matrix]:
+        """The parts of rank one that integrals have in dr/d(d^k U/dt^k) of an unknown."""
+        timed, average = self.problem.time is not None, self.inside.average
+        assert average is not None
+        terms = []
+        for term in lin.terms:
+            for (name, alpha), a in term.lin.coefficients.items():
+                mine = name == self.problem.unknowns[unknown]
+                if not mine or (alpha[-1] if timed else 0) != order:
+                    continue
+                matrix = self.inside.matrix(unknown, alpha[:-1] if timed else alpha)
+                slope = (average * a.numpy()) @ matrix
+                outer = np.outer(term.factor.numpy(), slope)
+                terms.append(sparse.csr_array(outer) if self.sparse else outer)
+        return terms
+
     def _linearise(self, patch: Patch, points: Tensor, values: Sequence[Array]) -> Linearised:
         weights = points.new_ones(len(points))
         normals = _normals(patch, points)
-        block = Block("equation", patch.label, patch.residual, points, weights, normals)
-        return linearise(self.problem, block, self._leaves(patch, values))
+        times = None if self.problem.time is None else points[:1, -1].numpy()
+        state, rule = self._around(patch, times, values)
+        block = Block(
+            "equation", patch.label, patch.residual, points, weights, normals, quadrature=rule
+        )
+        return linearise(self.problem, block, self._leaves(patch, values), state)
+
+    def _around(
+        self, patch: Patch, times: Array | None, values: Sequence[Array]
+    ) -> tuple[State | None, Quadrature | None]:
+        """Values at the points of integrals, and what these are at the points of a patch."""
+        if not self._integrates:
+            return None, None
+        assert self.inside.average is not None
+        each = torch.eye(1 if times is None else len(times), dtype=torch.float64)
+        rule = Quadrature(
+            _points(self.inside, times),
+            torch.kron(each, torch.from_numpy(self.inside.average)[None]),
+            each.repeat_interleave(len(patch.points), 0),
+        )
+        return lambda points: self._leaves(self.inside, values), rule
+
+    @cached_property
+    def _integrates(self) -> bool:
+        """Whether any residual holds an integral."""
+        return any(
+            integrates(
+                self.problem,
+                Block(
+                    "equation",
+                    patch.label,
+                    patch.residual,
+                    points := _points(patch, None if time is None else np.array(time[:1])),
+                    points.new_ones(len(points)),
+                    _normals(patch, points),
+                ),
+            )
+            for time in [self.problem.time]
+            for patch in self.patches
+        )
 
     def _leaves(self, patch: Patch, values: Sequence[Array]) -> Callable[[str, Orders], Tensor]:
         timed = self.problem.time is not None
@@ -212,6 +273,11 @@ class Discrete:
             return torch.from_numpy(np.ascontiguousarray(found)).view(-1)
 
         return leaf
+
+
+def one(jet: Jet) -> Tensor:
+    """The integrand 1, for a patch of which only the points and the average matter."""
+    return torch.ones_like(jet.points[:, 0])
 
 
 def _points(patch: Patch, times: Array | None) -> Tensor:

@@ -59,7 +59,7 @@ def initial_value(roles: Roles, unknown: int, order: int, nodes: Array) -> Array
         keys = {k for k, a in lin.coefficients.items() if bool((a != 0.0).any())}
         if key not in keys:
             continue
-        if keys != {key} or not is_linear(problem, block):
+        if keys != {key} or lin.terms or not is_linear(problem, block):
             raise InputError(
                 f"{roles.method} read initial values off conditions such as `{what} = f(x)`, not "
                 f"{condition.label!r}.",

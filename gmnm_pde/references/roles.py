@@ -15,7 +15,13 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Residual
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
-from gmnm_pde.references.claims import Claim, Dependence, assign, dependence
+from gmnm_pde.references.claims import (
+    Claim,
+    Dependence,
+    assign,
+    dependence,
+    integrated_values,
+)
 from gmnm_pde.references.grid import Side
 from gmnm_pde.references.stencils import Array
 
@@ -145,6 +151,10 @@ class Roles:
                 for u, alpha in dependence(self.problem, claim.condition.residual, claim.side)
                 if not any(alpha)
             }
+        residuals = [law.residual for law in self.problem.laws]
+        residuals += [claim.condition.residual for claim in self.claims]
+        for residual in residuals:
+            used |= integrated_values(self.problem, residual)
         return tuple(j for j in range(len(self.problem.unknowns)) if j not in used)
 
     def _mean(self, unknown: int) -> IntegralCondition:

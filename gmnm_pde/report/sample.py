@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmnm_pde.fields import Orders
+from gmnm_pde.fields import Orders, Values
 from gmnm_pde.inferred import Findings
 from gmnm_pde.problem import Problem, ReferenceValues
 
@@ -161,7 +162,7 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
     """The residual of every equation at points (n, d), (n, equations)."""
     problem = solution.problem
 
-    def values(unknown: str, orders: Orders) -> Tensor:
+    def at(points: Tensor, unknown: str, orders: Orders) -> Tensor:
         letters = [
             name
             for name, count in zip(problem.coordinates, orders, strict=True)
@@ -171,7 +172,10 @@ def residuals(solution: SolutionLike, points: Tensor) -> Tensor:
             return solution(points)[:, problem.unknowns.index(unknown)]
         return solution.derivative(points, letters, unknown=unknown)
 
-    jet = problem.jet(points, values)
+    def state(points: Tensor) -> Values:
+        return partial(at, points)
+
+    jet = problem.jet(points, state(points), elsewhere=state)
     columns = [equation.residual(jet) for equation in problem.laws]
     return torch.stack(columns, dim=1)
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
-from gmnm_pde.fields import Jet, Orders
+from gmnm_pde.fields import Orders, uniform
 from gmnm_pde.problem import Problem
 from gmnm_pde.report.canvas import Raster
 from gmnm_pde.report.mesh import Array
@@ -45,7 +45,7 @@ def is_vector_field(problem: Problem) -> bool:
 
     points = problem.region.sample_interior(1, "random", 0)
     for equation in problem.laws:
-        equation.residual(Jet(problem.coordinates, problem.unknowns, points, values))
+        equation.residual(problem.jet(points, values, elsewhere=uniform(1.0)))
     return set(VECTOR) <= odd
 
 

@@ -9,7 +9,7 @@ sqrt(lambda_b m_bi / n_b), are what Gauss-Newton methods see: their squares add 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +17,15 @@ from torch import Tensor
 
 from gmnm_pde.assembly import (
     Block,
+    integrated,
+    jet_of,
     linearise,
     parameter_rows,
     residual_rows,
     touched_orders,
+    with_quadrature,
 )
-from gmnm_pde.fields import Orders
+from gmnm_pde.fields import Orders, State, Values
 from gmnm_pde.methods.training.parameters import gradient, trained
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem
@@ -62,12 +65,18 @@ class Objective:
 
     def __init__(self, problem: Problem, blocks: Sequence[Block]) -> None:
         self.problem = problem
-        self.blocks = tuple(blocks)
+        self.blocks = tuple(with_quadrature(problem, block) for block in blocks)
         self._sites: list[Tensor] = []
         self._site = [self._number(block.points) for block in self.blocks]
+        inner = [
+            None if block.quadrature is None else self._number(block.quadrature.points)
+            for block in self.blocks
+        ]
         self._orders: list[set[Orders]] = [set() for _ in self._sites]
-        for block, site in zip(self.blocks, self._site, strict=True):
+        for block, site, within in zip(self.blocks, self._site, inner, strict=True):
             self._orders[site] |= touched_orders(problem, block)
+            if within is not None:
+                self._orders[within] |= {alpha for _, alpha in integrated(problem, block)}
 
     @property
     def n_points(self) -> int:
@@ -77,10 +86,7 @@ class Objective:
     def rows(self, network: Network) -> tuple[Tensor, ...]:
         """The residual of each block, (rows,), with a graph to the parameters."""
         known = self._known(network)
-        return tuple(
-            self._rows_of(block, known[site])
-            for block, site in zip(self.blocks, self._site, strict=True)
-        )
+        return tuple(self._rows_of(block, known) for block in self.blocks)
 
     def _known(self, network: Network) -> list[dict[Orders, Tensor]]:
         """Derivatives of the network at each set of points."""
@@ -89,12 +95,19 @@ class Objective:
             for points, orders in zip(self._sites, self._orders, strict=True)
         ]
 
-    def _lookup(self, known: dict[Orders, Tensor]) -> Callable[[str, Orders], Tensor]:
+    def _state(self, known: Sequence[dict[Orders, Tensor]]) -> State:
+        """Values for jets at the points of blocks and of their integrals."""
         names = self.problem.unknowns
-        return lambda name, alpha: known[alpha][:, names.index(name)]
 
-    def _rows_of(self, block: Block, known: dict[Orders, Tensor]) -> Tensor:
-        jet = self.problem.jet(block.points, self._lookup(known), block.normals)
+        def at(points: Tensor) -> Values:
+            here = known[self._number(points)]
+            return lambda name, alpha: here[alpha][:, names.index(name)]
+
+        return at
+
+    def _rows_of(self, block: Block, known: Sequence[dict[Orders, Tensor]]) -> Tensor:
+        state = self._state(known)
+        jet = jet_of(self.problem, block, state(block.points), state)
         return block.combine(block.residual(jet)) - block.offset
 
     def terms(self, rows: Sequence[Tensor], weights: Weights) -> Tensor:
@@ -145,10 +158,10 @@ class Objective:
         """The residual of each block and its Jacobian."""
         names = list(trained(network))
         with torch.no_grad():
-            known = self._known(network)
+            state = self._state(self._known(network))
         found = []
-        for block, site in zip(self.blocks, self._site, strict=True):
-            lin = linearise(self.problem, block, self._lookup(known[site]))
+        for block in self.blocks:
+            lin = linearise(self.problem, block, state(block.points), state)
             rows = parameter_rows(self.problem, block, lin, network, names)
             found.append((residual_rows(block, lin), rows))
         return found
@@ -169,7 +182,10 @@ class Objective:
 
     def _number(self, points: Tensor) -> int:
         for site, known in enumerate(self._sites):
-            if known is points or (known.shape == points.shape and torch.equal(known, points)):
+            if known is points:
+                return site
+        for site, known in enumerate(self._sites):
+            if known.shape == points.shape and torch.equal(known, points):
                 return site
         self._sites.append(points)
         return len(self._sites) - 1

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from gmnm_pde.assembly import Block, is_linear
+from gmnm_pde.assembly import Block, integrates, is_linear
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Residual
 from gmnm_pde.problem import Condition, Equation, IntegralCondition, Problem
@@ -47,10 +47,20 @@ class Roles:
         for condition in problem.conditions:
             if not isinstance(condition, Condition | IntegralCondition):
                 raise _cannot(f"cannot do the condition {condition.label!r}")
+        for item in (*problem.laws, *problem.conditions):
+            if isinstance(item, Condition | Equation) and self._integrates(item):
+                raise _cannot(f"cannot do an integral within {item.label!r}")
         for equation in self.equations:
             self._check(equation)
         if max(self.orders) < 2 and any(self.orders):
             raise _cannot("need second derivatives; these equations have first ones only")
+
+    def _integrates(self, item: Equation | Condition) -> bool:
+        points = self._points
+        ones = points.new_ones(len(points))
+        return integrates(
+            self.problem, Block("equation", item.label, item.residual, points, ones, points * 0 + 1)
+        )
 
     @property
     def equations(self) -> tuple[Equation, ...]:
