@@ -41,6 +41,7 @@ class Block:
             difference of two), None for a row each.
         offset: subtracted from the combined rows (the value of an integral).
         share: (n,), the part of its full weight that a condition is held with, where it is less.
+        at_rest: see :func:`with_rest`.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class Block:
     average: Tensor | None = None
     offset: float = 0.0
     share: Tensor | None = None
+    at_rest: AtRest | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Block:
         """The block on a device in a dtype."""
@@ -111,6 +113,22 @@ class Linearised:
     target: Tensor
 
 
+@dataclass(frozen=True)
+class AtRest:
+    """A block's residual around u = 0, and what it was computed from."""
+
+    problem: Problem
+    residual: Residual
+    points: Tensor
+    normals: Tensor | None
+    lin: Linearised
+
+    def holds(self, problem: Problem, block: Block) -> bool:
+        """Whether it is that of a block: of the same objects, as it may have been changed since."""
+        same = problem is self.problem and block.residual is self.residual
+        return same and block.points is self.points and block.normals is self.normals
+
+
 def linearise(
     problem: Problem, block: Block, values: Callable[[str, Orders], Tensor]
 ) -> Linearised:
@@ -138,8 +156,19 @@ def linearise(
 
 def at_zero(problem: Problem, block: Block) -> Linearised:
     """The residual of u = 0: -f and a_alpha of a linear r = sum_alpha a_alpha D_alpha u - f."""
+    known = block.at_rest
+    if known is not None and known.holds(problem, block):
+        return known.lin
     zero = block.points.new_zeros(block.points.shape[0])
     return linearise(problem, block, lambda name, orders: zero)
+
+
+def with_rest(problem: Problem, block: Block) -> Block:
+    """The block with :func:`at_zero` computed: its weight, its rows and its right-hand side of a
+    linear problem all follow from it."""
+    lin = at_zero(problem, block)
+    known = AtRest(problem, block.residual, block.points, block.normals, lin)
+    return replace(block, at_rest=known)
 
 
 def at_network(problem: Problem, block: Block, network: Network) -> Linearised:
