@@ -6,9 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-import torch
-
-from gmnm_pde.networks import Network
+from gmnm_pde.networks import Network, evaluate
 from gmnm_pde.problem import Problem
 
 ERROR_POINTS = 4000
@@ -71,8 +69,8 @@ def measure(
         where = problem.region.sample_interior(points, "random", ERROR_SEED)
     reference = problem.reference.evaluate(problem, where)
     example = next(network.parameters())
-    with torch.no_grad():
-        values = network(where.to(device=example.device, dtype=example.dtype)).cpu().double()
+    there = where.to(device=example.device, dtype=example.dtype)
+    values = evaluate(network, there).cpu().double()
     # A reference may know less than the solution: not the fields that were inferred.
     difference = values[:, [problem.outputs.index(name) for name in names]] - reference.values
     free = difference.new_tensor([float(name in up_to_constant) for name in names])

@@ -47,6 +47,7 @@ class Block:
         offset: subtracted from the combined rows (the value of an integral).
         share: (n,), the part of its full weight that a condition is held with, where it is less.
         quadrature: where integrals in the residual are evaluated; the problem's own if None.
+        at_rest: see :func:`with_rest`.
     """
 
     kind: Kind
@@ -59,6 +60,7 @@ class Block:
     offset: float = 0.0
     share: Tensor | None = None
     quadrature: Quadrature | None = None
+    at_rest: AtRest | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Block:
         """The block on a device in a dtype."""
@@ -155,6 +157,24 @@ def jet_of(problem: Problem, block: Block, values: Values, elsewhere: State | No
     return problem.jet(block.points, values, block.normals, elsewhere, block.quadrature)
 
 
+@dataclass(frozen=True)
+class AtRest:
+    """A block's residual around u = 0, and what it was computed from."""
+
+    problem: Problem
+    residual: Residual
+    points: Tensor
+    normals: Tensor | None
+    quadrature: Quadrature | None
+    lin: Linearised
+
+    def holds(self, problem: Problem, block: Block) -> bool:
+        """Whether it is that of a block: of the same objects, as it may have been changed since."""
+        made_of = (self.problem, self.residual, self.points, self.normals, self.quadrature)
+        now = (problem, block.residual, block.points, block.normals, block.quadrature)
+        return all(a is b for a, b in zip(made_of, now, strict=True))
+
+
 def linearise(
     problem: Problem, block: Block, values: Values, elsewhere: State | None = None
 ) -> Linearised:
@@ -223,12 +243,23 @@ def _term(number: int, integral: Integral, factor: Tensor) -> Term:
 
 def at_zero(problem: Problem, block: Block) -> Linearised:
     """The residual of u = 0: -f and a_alpha of a linear r = sum_alpha a_alpha D_alpha u - f."""
+    known = block.at_rest
+    if known is not None and known.holds(problem, block):
+        return known.lin
     return at_state(problem, block, uniform(0.0))
 
 
 def at_state(problem: Problem, block: Block, state: State) -> Linearised:
     """The residual where the derivatives of the unknowns are known everywhere."""
     return linearise(problem, block, state(block.points), state)
+
+
+def with_rest(problem: Problem, block: Block) -> Block:
+    """The block with :func:`at_zero` computed: its weight, its rows and its right-hand side of a
+    linear problem all follow from it."""
+    lin = at_zero(problem, block)
+    known = AtRest(problem, block.residual, block.points, block.normals, block.quadrature, lin)
+    return replace(block, at_rest=known)
 
 
 def at_network(problem: Problem, block: Block, network: Network) -> Linearised:

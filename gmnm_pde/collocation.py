@@ -117,6 +117,14 @@ def check_blocks(
     expected: Expected | None = None,
 ) -> list[Block]:
     """Blocks at random points that no fit uses, some in each patch, to measure residuals at."""
+    return [
+        weighted(problem, block, layout, condition_weight, expected)
+        for block in unweighted_checks(problem, layout, n, seed)
+    ]
+
+
+def unweighted_checks(problem: Problem, layout: Layout, n: int, seed: int) -> list[Block]:
+    """:func:`check_blocks` with rows of weight one: only the boxes of the patches count."""
     share = ceil(n / len(layout.patches))
     each = ceil(share / len(layout.pieces))
     interior = torch.cat(
@@ -141,7 +149,7 @@ def check_blocks(
         blocks += _condition_blocks(problem, condition, parts)
     if not problem.equations:
         blocks += data_blocks(problem, held_back=True)
-    return [weighted(problem, block, layout, condition_weight, expected) for block in blocks]
+    return blocks
 
 
 def equation_blocks(problem: Problem, interior: Tensor) -> list[Block]:

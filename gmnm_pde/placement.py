@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil, log10, prod
 
 import numpy as np
@@ -99,7 +100,17 @@ class Layout:
 
     def centres(self) -> list[Tensor]:
         """Units of each patch, (K_i, d)."""
-        return [part for piece in self.pieces for part in self._centres_of(piece)]
+        return list(self._centres_of_all)
+
+    @cached_property
+    def _centres_of_all(self) -> tuple[Tensor, ...]:
+        """:meth:`centres`, found once: a layout is looked at before it is chosen."""
+        return tuple(part for piece in self.pieces for part in self._centres_of(piece))
+
+    @property
+    def n_units(self) -> int:
+        """Units of all patches."""
+        return sum(len(part) for part in self._centres_of_all)
 
     def network(self, spec: PlacedSpec, centres: Sequence[Tensor], n_outputs: int) -> Network:
         """A network with units at the centres of each patch, output weights zero."""

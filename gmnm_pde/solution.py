@@ -22,7 +22,14 @@ from gmnm_pde.inferred import Findings
 from gmnm_pde.inversion import with_fields
 from gmnm_pde.lift import lifted
 from gmnm_pde.methods.base import Record, Status
-from gmnm_pde.networks import Network, is_stored, made_for_problem, rebuild, stored_options
+from gmnm_pde.networks import (
+    Network,
+    evaluate,
+    is_stored,
+    made_for_problem,
+    rebuild,
+    stored_options,
+)
 from gmnm_pde.problem import Problem, ReferenceValues
 
 Points = TypeVar("Points", Tensor, np.ndarray)
@@ -70,8 +77,7 @@ class Solution:
 
     def __call__(self, points: Points) -> Points:
         """The unknowns at points (n, d), (n, unknowns)."""
-        with torch.no_grad():
-            parts = [self.network(part) for part in self._parts(points)]
+        parts = [evaluate(self.network, part) for part in self._parts(points)]
         return self._like(torch.cat(parts), points)
 
     def derivative(

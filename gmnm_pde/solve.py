@@ -106,12 +106,13 @@ def solve(
         state, reached, saved = taken_up(resume, setting, state, len(methods))
     elif methods and problem.easier:
         state = continued(problem, methods[0], setting, state)
-    state, outcome, reached, saved = stages(
+    state, outcome, reached = stages(
         methods, setting, state, reached, saved, monitor=monitor, observe=observe
     )
     seconds = setting.elapsed
     if state.network is None:
         raise InputError(f"the solve ended before its first step: {outcome.reason}.")
+    saved = dict(methods[reached].checkpoint(state))
     network = methods[reached].solved(setting, state)
     errors = measure(problem, network, up_to_constant=checked.free, inferred=state.findings.values)
     return Solution(
@@ -145,21 +146,23 @@ def stages(
     *,
     monitor: Monitor | None = None,
     observe: Observer | None = None,
-) -> tuple[State, Outcome, int, dict[str, Any]]:
+) -> tuple[State, Outcome, int]:
     """Run the methods of a recipe one after the other, from the one that was reached.
 
+    Arguments:
+        saved: what that one kept between steps.
+
     Returns:
-        The state, why it ended, the method that it ended in and what it keeps between steps.
+        The state, why it ended and the method that it ended in.
     """
     outcome = Outcome("failed", "the recipe has no method")
     while reached < len(methods):
         own = shared(setting, len(methods) - reached)
         state, outcome = run(methods[reached], own, state, monitor, observe, saved)
-        saved = dict(methods[reached].checkpoint(state))
         if outcome.status in ("failed", "interrupted") or reached + 1 == len(methods):
             break
         reached, saved = reached + 1, {}
-    return state, outcome, reached, saved
+    return state, outcome, reached
 
 
 def shared(setting: Setting, left: int) -> Setting:

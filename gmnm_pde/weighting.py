@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, at_network, at_state, at_zero
+from gmnm_pde.assembly import Block, Linearised, at_network, at_state, at_zero, with_rest
 from gmnm_pde.fields import uniform
 from gmnm_pde.networks import Network
 from gmnm_pde.placement import Layout
@@ -95,6 +95,8 @@ def weighted(
     if block.kind in ("integral", "data", "smoothing") or not len(block.points):
         return block
     expected = expected or Expected()
+    if expected.network is None:
+        block = with_rest(problem, block)
     spacing = layout.spacing_at(block.points)
     size = expected.row_size(problem, block, spacing)
     if size is None:

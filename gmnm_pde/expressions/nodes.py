@@ -7,7 +7,6 @@ which simplifies; a node made directly is kept as it is.
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -27,7 +26,7 @@ MAX_WORK = 30_000
 """Operands of all nodes made on the way: bounds the time to parse or to differentiate."""
 
 
-class Node(ABC):
+class Node:
     """A node of an expression.
 
     Attributes:

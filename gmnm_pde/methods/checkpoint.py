@@ -7,6 +7,7 @@ fit is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -22,7 +23,12 @@ Checkpoint = Mapping[str, Any]
 
 def packed(value: Any) -> Any:
     """A frozen dataclass of plain values, however nested, as mappings and lists."""
-    return TypeAdapter(type(value)).dump_python(value, mode="json")
+    # Every solve is packed: making pydantic's schema for it would take as long as a level.
+    if is_dataclass(value):
+        return {item.name: packed(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: packed(entry) for key, entry in value.items()}
+    return [packed(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def unpacked(kind: type[Kept], saved: Any) -> Kept:
@@ -39,7 +45,7 @@ def unpacked(kind: type[Kept], saved: Any) -> Kept:
 
 def numbers(values: Tensor | None) -> list[list[float]] | None:
     """A matrix as lists."""
-    rows: list[list[float]] | None = None if values is None else values.cpu().tolist()
+    rows: list[list[float]] | None = None if values is None else values.cpu().numpy().tolist()
     return rows
 
 

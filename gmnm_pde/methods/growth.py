@@ -94,6 +94,19 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """A plan and where it puts units."""
+
+    plan: Plan
+    layout: Layout
+
+    @property
+    def units(self) -> int:
+        """How many units it has."""
+        return self.layout.n_units
+
+
+@dataclass(frozen=True)
 class Progress:
     """How a level did.
 
@@ -140,7 +153,7 @@ class Growth:
     oversampling: float
     grade: bool
 
-    def first(self, setting: Setting) -> Plan:
+    def first(self, setting: Setting) -> Placed:
         """The first level."""
         domain = setting.problem.region
         # Between equal numbers of units and equal spacings, until a solution says which it is.
@@ -166,24 +179,24 @@ class Growth:
 
     def starting_from(
         self, setting: Setting, plan: Plan, network: LinearOutputNetwork, probes: Tensor
-    ) -> Plan:
+    ) -> Placed:
         """A first level that can follow a given network."""
         plan = replace(plan, stretch=_stretch(setting.problem.region, network, probes))
         units = min(network.n_units, units_allowed(setting))
-        while self.units(setting, plan) < 0.8 * units:
+        while (placed := self.placed(setting, plan)).units < 0.8 * units:
             cells = LEAST_GROWTH * plan.cells
             tolerance = max(margin_schedule(cells), _finest_margin(setting))
             plan = replace(plan, cells=cells, tolerance=min(plan.tolerance, tolerance))
-        return plan
+        return placed
 
-    def layout(self, setting: Setting, plan: Plan) -> Layout:
-        """The patches of a plan."""
+    def placed(self, setting: Setting, plan: Plan) -> Placed:
+        """A plan with its patches."""
         domain = setting.problem.region
         first = first_patch(domain, plan.cells, plan.stretch)
         corners = [patch for corner in plan.corners for patch in corner.patches(first)]
         later = (*plan.around, *plan.extra)
         extra = tuple(patch.refined(plan.cells / cells) for patch, cells in later)
-        return Layout(
+        layout = Layout(
             domain,
             (first, *corners, *extra),
             margin_for(plan.tolerance, self.ratio),
@@ -191,24 +204,20 @@ class Growth:
             oversampling=self.oversampling,
             pieces=setting.problem.pieces,
         )
-
-    def units(self, setting: Setting, plan: Plan) -> int:
-        """Units of a plan."""
-        return sum(len(part) for part in self.layout(setting, plan).centres())
+        return Placed(plan, layout)
 
     def following(
-        self, setting: Setting, plan: Plan, network: LinearOutputNetwork, progress: Progress,
+        self, setting: Setting, now: Placed, network: LinearOutputNetwork, progress: Progress,
         probes: Tensor,
-    ) -> tuple[Plan, bool]:  # fmt: skip
+    ) -> tuple[Placed, bool]:  # fmt: skip
         """The next level, and whether it has a new patch.
 
         Arguments:
-            network, progress: of this level.
+            now, network, progress: of this level.
             probes: points inside, to see how the solution varies.
         """
-        layout = self.layout(setting, plan)
-        now = sum(len(part) for part in layout.centres())
-        plan = replace(plan, tolerance=_margin_tolerance(setting, plan, progress))
+        layout = now.layout
+        plan = replace(now.plan, tolerance=_margin_tolerance(setting, now.plan, progress))
         finer = self._refined(setting, plan, layout, progress)
         # The cost of a unit grows with the cube of the number of unknowns: a margin is tried first.
         single = len(setting.problem.unknowns) == 1
@@ -220,8 +229,9 @@ class Growth:
         idle = progress.drop > FAST and math.isfinite(progress.before) and progress.error < SEEN
         if idle and plan.tolerance > WIDER * margin_schedule(plan.cells):
             # More units brought little. It may be the margin: some operators need a wider one.
-            wider = replace(plan, tolerance=max(WIDER * plan.tolerance, ROUNDING_MARGIN))
-            if now < self.units(setting, wider) <= units_allowed(setting):
+            tolerance = max(WIDER * plan.tolerance, ROUNDING_MARGIN)
+            wider = self.placed(setting, replace(plan, tolerance=tolerance))
+            if now.units < wider.units <= units_allowed(setting):
                 return wider, False
         if finer is not None:
             return finer, True
@@ -238,14 +248,14 @@ class Growth:
 
     def _refined(
         self, setting: Setting, plan: Plan, layout: Layout, progress: Progress
-    ) -> Plan | None:
+    ) -> Placed | None:
         """With patches where the residual is concentrated, if levels bring little otherwise."""
         slow = progress.drop > FAST or progress.graded
         if not (self.grade and slow and not plan.foreseen and math.isfinite(progress.before)):
             return None
         corners = hot_corners(layout, plan.corners, progress.points, progress.indicator)
-        cornered = replace(plan, corners=corners)
-        if corners and self.units(setting, cornered) <= units_allowed(setting):
+        cornered = self.placed(setting, replace(plan, corners=corners))
+        if corners and cornered.units <= units_allowed(setting):
             return cornered
         patches = grade(layout, progress.points, progress.indicator)
         # After a patch the drop says nothing about what one more uniform level would bring.
@@ -253,20 +263,20 @@ class Growth:
         if not patches or progress.outside(patches) >= most:
             return None
         extra = (*plan.extra, *((patch, plan.cells) for patch in patches))
-        graded = replace(plan, extra=extra)
-        return graded if self.units(setting, graded) <= units_allowed(setting) else None
+        graded = self.placed(setting, replace(plan, extra=extra))
+        return graded if graded.units <= units_allowed(setting) else None
 
-    def _affordable(self, setting: Setting, now: Plan, more: Plan) -> Plan:
+    def _affordable(self, setting: Setting, now: Plan, more: Plan) -> Placed:
         """The next plan, or one between this and the next that the limits allow."""
         limit = units_allowed(setting)
         for plan in (more, replace(more, tolerance=max(now.tolerance, more.tolerance))):
             cells = plan.cells
             while cells > 1.05 * now.cells:
-                smaller = replace(plan, cells=cells)
-                if self.units(setting, smaller) <= limit:
+                smaller = self.placed(setting, replace(plan, cells=cells))
+                if smaller.units <= limit:
                     return smaller
                 cells = now.cells + 0.7 * (cells - now.cells)
-        return more
+        return self.placed(setting, more)
 
     def _next_cells(self, setting: Setting, plan: Plan, progress: Progress) -> float:
         """A fixed factor more; less where the goal is nearly met."""

@@ -45,7 +45,7 @@ from gmnm_pde.methods.reduced import infer
 from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.methods.smoothing import Trial, chosen, smoothing_blocks
 from gmnm_pde.methods.uncertainty import Statistics
-from gmnm_pde.methods.weights import checked_rows, evaluate
+from gmnm_pde.methods.weights import checked_rows
 from gmnm_pde.networks import (
     GMNMSpec,
     LinearOutputNetwork,
@@ -53,6 +53,7 @@ from gmnm_pde.networks import (
     Together,
     Uniform,
     enforced,
+    evaluate,
 )
 from gmnm_pde.placement import Layout, first_patch
 from gmnm_pde.problem import Data, Problem
@@ -176,7 +177,7 @@ class Inverse(Method):
         if memory.minimum and by.largest <= EXACT:
             return Outcome("converged", f"a finer level changed nothing by more than {EXACT:.0e}")
         why = "" if memory.minimum else "; the last iteration reached no minimum"
-        units = self._rules.units(setting, memory.plan)
+        units = self._rules.placed(setting, memory.plan).units
         if units > units_allowed(setting):
             allowed = units_allowed(setting)
             return Outcome("stopped", f"the next level needs {units} units of {allowed}{why}")
@@ -239,8 +240,9 @@ class Inverse(Method):
             indicator=torch.cat([block.at_points(row) for block, row in places]).cpu().double(),
         )
         own = level.network.networks[0]
-        plan, _ = self._rules.following(setting, memory.plan, own, progress, memory.probes)
-        return plan, missed
+        now = self._rules.placed(setting, memory.plan)
+        following, _ = self._rules.following(setting, now, own, progress, memory.probes)
+        return following.plan, missed
 
     def _trial(
         self, setting: Setting, memory: Memory, previous: Together, strength: float
@@ -287,7 +289,7 @@ class Inverse(Method):
         self, setting: Setting, memory: Memory, previous: Together, strength: float
     ) -> tuple[list[Block], list[Block], Together]:
         problem, place = memory.joint, setting.placed
-        layout = self._rules.layout(setting, memory.plan)
+        layout = self._rules.placed(setting, memory.plan).layout
         centres = layout.centres()
         spec = placing(setting, self.name)
         own = layout.network(spec, centres, len(setting.problem.unknowns))

@@ -24,8 +24,7 @@ from gmnm_pde.inversion import check_inference
 from gmnm_pde.methods.base import Method, Outcome, Setting, State
 from gmnm_pde.methods.time_stepping import TimeStepping
 from gmnm_pde.methods.uncertainty import correlations, covariance_of, seen, undetermined
-from gmnm_pde.methods.weights import evaluate
-from gmnm_pde.networks import Network
+from gmnm_pde.networks import Network, evaluate
 from gmnm_pde.problem import Data, Problem
 from gmnm_pde.transforms import Transform, bound_notes, transforms_of
 

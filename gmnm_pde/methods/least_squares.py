@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, is_linear
-from gmnm_pde.collocation import check_blocks, collocate, data_blocks
+from gmnm_pde.assembly import Block, is_linear, with_rest
+from gmnm_pde.collocation import collocate, data_blocks, unweighted_checks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit, rms
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
@@ -26,25 +26,25 @@ from gmnm_pde.methods.endings import DIVERGED, stagnated, too_large
 from gmnm_pde.methods.growth import (
     SEEN,
     Growth,
+    Plan,
     Progress,
     enough_units,
     goal,
     units_allowed,
 )
-from gmnm_pde.methods.levels import PARTS, PLAIN, Best, Level, Memory
+from gmnm_pde.methods.levels import PARTS, PLAIN, Best, CheckedAt, Coming, Level, Memory
 from gmnm_pde.methods.nonlinear import NotFinite, fit_nonlinear
 from gmnm_pde.methods.weights import (
     Damping,
     checked_rows,
-    evaluate,
     fit_linear,
     imbalance_notes,
     refuse_unbalanced,
     unweighted_rms,
 )
-from gmnm_pde.networks import LinearOutputNetwork, Network
+from gmnm_pde.networks import LinearOutputNetwork, Network, evaluate
 from gmnm_pde.placement import Layout
-from gmnm_pde.weighting import Expected
+from gmnm_pde.weighting import Expected, weighted
 
 NEAR_ROUNDING = 1e-10
 """Without a tolerance, a level that brings nothing below this ends the solve, and so does one that
@@ -93,16 +93,17 @@ class LeastSquares(Method):
     def start(self, setting: Setting, network: Network | None) -> State:
         problem = setting.problem
         placing(setting, self.name)
-        plan = self._rules.first(setting)
-        enough_units(setting, self._rules.units(setting, plan))
-        few = check_blocks(problem, self._rules.layout(setting, plan), CHECK_POINTS, setting.seed)
+        first = self._rules.first(setting)
+        enough_units(setting, first.units)
+        few = unweighted_checks(problem, first.layout, CHECK_POINTS, setting.seed)
         linear = all(is_linear(problem, block) for block in few)
         probes = setting.placed(problem.region.sample_interior(PROBES, "sobol", setting.seed + 1))
         if not linear and isinstance(network, LinearOutputNetwork):
-            plan = self._rules.starting_from(setting, plan, network, probes)
-        memory = Memory(plan, probes, linear)
+            first = self._rules.starting_from(setting, first.plan, network, probes)
+        memory = Memory(Coming.known(first), probes, linear)
         if network is not None:
-            memory = replace(memory, expected=self._expected(memory, network))
+            values = evaluate(network, probes)
+            memory = replace(memory, expected=self._expected(memory, network, values))
         return State(network=network, memory=memory)
 
     def checkpoint(self, state: State) -> Mapping[str, Any]:
@@ -110,9 +111,10 @@ class LeastSquares(Method):
         if memory.best is None:
             return {}
         plain = {name: getattr(memory, name) for name in PLAIN}
-        parts = {name: packed(getattr(memory, name)) for name in PARTS}
-        last = memory.last is not None and memory.last[0] == memory.best.plan
-        return {**plain, **parts, "values": numbers(memory.values), "last_is_best": last}
+        parts = {name: packed(getattr(memory, name)) for name in ("plan", *PARTS)}
+        last = memory.last is not None and memory.last[0].plan == memory.best.plan
+        extra = {"graded": memory.graded, "values": numbers(memory.values), "last_is_best": last}
+        return {**plain, **parts, **extra}
 
     def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
         """Goes on with the level that would have come next."""
@@ -122,31 +124,46 @@ class LeastSquares(Method):
         memory: Memory = state.memory
         kept = {name: saved[name] for name in PLAIN}
         parts: dict[str, Any] = {name: unpacked(kind, saved[name]) for name, kind in PARTS.items()}
-        memory = replace(memory, **kept, **parts, values=matrix(saved["values"], memory.probes))
+        memory = replace(
+            memory,
+            **kept,
+            **parts,
+            coming=Coming.known(
+                self._rules.placed(setting, unpacked(Plan, saved["plan"])), saved["graded"]
+            ),
+            values=matrix(saved["values"], memory.probes),
+        )
         # A better network than that of the last level is kept, and that of the last level is not.
         if saved["last_is_best"] and memory.best and isinstance(network, LinearOutputNetwork):
-            memory = replace(memory, last=(memory.best.plan, network))
-        expected = self._expected(memory, network, memory.estimate)
+            placed = self._rules.placed(setting, memory.best.plan)
+            memory = replace(memory, last=(placed, network))
+        raw = evaluate(network, memory.probes)
+        expected = self._expected(memory, network, raw, memory.estimate)
         return replace(state, memory=replace(memory, expected=expected))
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
         began = setting.elapsed
+        memory = replace(memory, check=self._checked_at(setting, memory, memory.placed.layout))
         try:
             level = self._solve(setting, memory, state.network)
         except NotFinite as error:
             if state.network is None:
                 raise InputError(str(error), mend=error.mend) from None
             return replace(state, memory=replace(memory, failure=str(error)))
-        values = setting.problem.completed(memory.probes, evaluate(level.network, memory.probes))
+        raw = evaluate(level.network, memory.probes)
+        values = setting.problem.completed(memory.probes, raw)
         estimate = self._estimate(setting, memory, level, values)
         progress = _progress(memory, level, estimate)
-        plan, graded = self._rules.following(
-            setting, memory.plan, level.network, progress, memory.probes
+        solved, probes = memory.placed, memory.probes
+        coming = Coming(
+            lambda: self._rules.following(setting, solved, level.network, progress, probes)
         )
         better = memory.best is None or memory.best.outdone(estimate)
         refuse_unbalanced(level.fit.imbalance, memory.imbalance)
         network = level.network if better or state.network is None else state.network
+        if network is not level.network:
+            raw = evaluate(network, memory.probes)
         return State(
             network=network,
             estimated_error=estimate.relative if better else state.estimated_error,
@@ -154,19 +171,18 @@ class LeastSquares(Method):
             notes=state.notes,
             memory=replace(
                 memory,
-                plan=plan,
+                coming=coming,
                 values=values,
                 estimate=estimate,
-                best=Best(estimate.worst, estimate.misfit, level.fit.ridge, memory.plan)
+                best=Best(estimate.worst, estimate.misfit, level.fit.ridge, solved.plan)
                 if better
                 else memory.best,
                 since_best=0 if better else memory.since_best + 1,
-                graded=graded,
                 imbalance=level.fit.imbalance,
                 seconds=setting.elapsed - began,
-                expected=self._expected(memory, network, estimate),
+                expected=self._expected(memory, network, raw, estimate),
                 troubled=memory.troubled + 1 if level.trouble else 0,
-                last=(memory.plan, level.network),
+                last=(solved, level.network),
             ),
         )
 
@@ -190,7 +206,7 @@ class LeastSquares(Method):
         patience = UNSEEN_LEVELS if unseen else 1 if near else 4 if asked else 3
         if memory.since_best >= patience:
             return stagnated(error, patience, asked, unseen)
-        units = self._rules.units(setting, memory.plan)
+        units = memory.placed.units
         lost = memory.troubled > 0 and unseen
         if units > units_allowed(setting):
             return Outcome("failed", DIVERGED) if lost else too_large(setting, units)
@@ -216,8 +232,12 @@ class LeastSquares(Method):
         if setting.problem.equations or best is None:
             return state
         # Some data were held back to measure the error on; the answer uses all of them.
+        placed = self._rules.placed(setting, best.plan)
         level = self._solve(
-            setting, replace(state.memory, plan=best.plan), state.network, final=best.ridge
+            setting,
+            replace(state.memory, coming=Coming.known(placed)),
+            state.network,
+            final=best.ridge,
         )
         return replace(state, network=level.network)
 
@@ -234,7 +254,7 @@ class LeastSquares(Method):
     ) -> Level:
         """A level; the last one uses all data, with the damping that was best without some."""
         problem, place = setting.problem, setting.placed
-        layout = self._rules.layout(setting, memory.plan)
+        layout = memory.placed.layout
         centres = layout.centres()
         spec = placing(setting, self.name)
         network = place(layout.network(spec, centres, len(problem.unknowns)))
@@ -251,7 +271,7 @@ class LeastSquares(Method):
         if final is not None:
             blocks += data_blocks(problem, held_back=True)
         blocks = [place(block) for block in blocks]
-        check = [] if final is not None else self._check(setting, layout, expected)
+        check = [] if final is not None else self._check(setting, memory, layout)
         trouble = None
         if memory.linear:
             free = setting.constants_free
@@ -262,22 +282,34 @@ class LeastSquares(Method):
             fit, trouble = fit_nonlinear(problem, network, blocks, check, previous, deadline)
         return Level(layout, network, blocks, check, fit, trouble)
 
-    def _check(self, setting: Setting, layout: Layout, expected: Expected) -> list[Block]:
-        """Rows at points that no fit uses."""
+    def _checked_at(self, setting: Setting, memory: Memory, layout: Layout) -> CheckedAt:
+        """Points that no fit uses, those that are known if they would be the same."""
+        boxes = tuple((patch.lower, patch.upper) for patch in layout.patches)
+        if memory.check is not None and memory.check.boxes == boxes:
+            return memory.check
         many = CHECK_POINTS * min(len(layout.patches), 8)
-        weight, seed = self.condition_weight, setting.seed + 2
-        blocks = check_blocks(setting.problem, layout, many, seed, weight, expected)
-        return [setting.placed(block) for block in blocks]
+        blocks = unweighted_checks(setting.problem, layout, many, setting.seed + 2)
+        return CheckedAt(boxes, tuple(with_rest(setting.problem, block) for block in blocks))
+
+    def _check(self, setting: Setting, memory: Memory, layout: Layout) -> list[Block]:
+        """Rows at points that no fit uses, weighted for a layout."""
+        problem, weight, expected = setting.problem, self.condition_weight, memory.expected
+        return [
+            setting.placed(weighted(problem, block, layout, weight, expected))
+            for block in self._checked_at(setting, memory, layout).blocks
+        ]
 
     def _expected(
-        self, memory: Memory, network: Network, estimate: Estimate | None = None
+        self, memory: Memory, network: Network, values: Tensor, estimate: Estimate | None = None
     ) -> Expected:
         """What a network says about the solution; a linear problem needs the sizes only.
+
+        Arguments:
+            values: of the network at the probes.
 
         The size of an unknown is taken from levels that agree on it: one that vanishes would
         otherwise have rows as heavy as its error is small.
         """
-        values = evaluate(network, memory.probes)
         moves = estimate.moves if estimate is not None else {}
         columns = dict(zip(moves, values.T, strict=False))
         sizes = {
@@ -307,8 +339,8 @@ class LeastSquares(Method):
         before, single = memory.estimate, len(setting.problem.unknowns) == 1
         if before is None or memory.last is None or (memory.linear and single):
             return before
-        plan, network = memory.last
-        check = self._check(setting, self._rules.layout(setting, plan), memory.expected)
+        placed, network = memory.last
+        check = self._check(setting, memory, placed.layout)
         return before.reweighted(misfit(checked_rows(setting.problem, network, check), check))
 
 

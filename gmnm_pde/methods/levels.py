@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
 from gmnm_pde.assembly import Block
 from gmnm_pde.estimate import Estimate
-from gmnm_pde.methods.growth import Plan
+from gmnm_pde.methods.growth import Placed, Plan
 from gmnm_pde.methods.weights import Fit
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.placement import Layout
@@ -39,45 +40,91 @@ class Best:
 
 
 @dataclass(frozen=True)
+class CheckedAt:
+    """Points that no fit uses, the same for all levels with the same patches.
+
+    Arguments:
+        boxes: of the patches.
+        blocks: rows without weights, which follow the spacings of a level.
+    """
+
+    boxes: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Coming:
+    """The next level, and whether it has a new patch: found when it is asked for, as after the last
+    level it is not."""
+
+    find: Callable[[], tuple[Placed, bool]]
+
+    @classmethod
+    def known(cls, placed: Placed, graded: bool = False) -> Coming:
+        """A level that was found already."""
+        return cls(lambda: (placed, graded))
+
+    @cached_property
+    def found(self) -> tuple[Placed, bool]:
+        """What ``find`` gives."""
+        return self.find()
+
+
+@dataclass(frozen=True)
 class Memory:
     """Between levels.
 
     Arguments:
-        plan: of the next level.
+        coming: the next level.
         probes: points at which levels are compared, (n, d).
         linear: whether the problem is.
         values: of the last level at the probes, (n, m).
         estimate: of the last level.
         best: None before the first level.
         since_best: levels since then.
-        graded: whether the last level got a new patch.
         imbalance: of the last level, see :class:`weights.Fit`.
         seconds: of the last level.
         expected: what the last level says about the solution.
         troubled: how many levels in succession did not reach a minimum of the residual.
         failure: why the last level could not be solved at all.
-        last: the last level's plan and network.
+        last: the last level and its network.
+        check: where it was checked.
     """
 
-    plan: Plan
+    coming: Coming
     probes: Tensor
     linear: bool
     values: Tensor | None = None
     estimate: Estimate | None = None
     best: Best | None = None
     since_best: int = 0
-    graded: bool = False
     imbalance: float | None = None
     seconds: float = 0.0
     expected: Expected = field(default_factory=Expected)
     troubled: int = 0
     failure: str | None = None
-    last: tuple[Plan, LinearOutputNetwork] | None = None
+    last: tuple[Placed, LinearOutputNetwork] | None = None
+    check: CheckedAt | None = None
+
+    @property
+    def placed(self) -> Placed:
+        """The next level."""
+        return self.coming.found[0]
+
+    @property
+    def plan(self) -> Plan:
+        """Of the next level."""
+        return self.placed.plan
+
+    @property
+    def graded(self) -> bool:
+        """Whether the next level has a new patch."""
+        return self.coming.found[1]
 
 
-PLAIN = ("since_best", "graded", "imbalance", "seconds", "troubled", "failure")
-PARTS: dict[str, type] = {"plan": Plan, "estimate": Estimate, "best": Best}
-"""What a checkpoint holds of the memory: plain values, and dataclasses of them."""
+PLAIN = ("since_best", "imbalance", "seconds", "troubled", "failure")
+PARTS: dict[str, type] = {"estimate": Estimate, "best": Best}
+"""What a checkpoint holds of the memory beside the plan: plain values, and dataclasses of them."""
 
 
 @dataclass(frozen=True)

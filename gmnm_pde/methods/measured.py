@@ -17,8 +17,8 @@ from gmnm_pde.inferred import Findings
 from gmnm_pde.methods.base import Record, Setting
 from gmnm_pde.methods.reduced import Found
 from gmnm_pde.methods.uncertainty import Statistics, correlations, covariance_of, undetermined
-from gmnm_pde.methods.weights import checked_rows, evaluate, unweighted_rms
-from gmnm_pde.networks import Together
+from gmnm_pde.methods.weights import checked_rows, unweighted_rms
+from gmnm_pde.networks import Together, evaluate
 from gmnm_pde.problem import Data, Problem
 from gmnm_pde.transforms import Transform, Transformed, bound_notes
 

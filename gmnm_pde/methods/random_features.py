@@ -31,11 +31,10 @@ from gmnm_pde.methods.weights import (
     Fit,
     assemble,
     damped,
-    evaluate,
     fit_linear,
     unweighted_rms,
 )
-from gmnm_pde.networks import GMNM, GMNMSpec, Network
+from gmnm_pde.networks import GMNM, GMNMSpec, Network, evaluate
 from gmnm_pde.problem import Problem, Sampling
 
 PROBES = 1000

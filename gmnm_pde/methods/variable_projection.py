@@ -34,10 +34,9 @@ from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.methods.weights import (
     assemble,
     checked_rows,
-    evaluate,
     unweighted_rms,
 )
-from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec
+from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec, evaluate
 from gmnm_pde.placement import Layout
 
 DAMPINGS = 12

@@ -21,7 +21,7 @@ from gmnm_pde.assembly import (
 )
 from gmnm_pde.errors import InputError
 from gmnm_pde.linalg import RIDGE, factor
-from gmnm_pde.networks import LinearOutputNetwork, Network
+from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.problem import Problem
 
 
@@ -164,13 +164,6 @@ def checked_rows(
 ) -> tuple[Tensor, ...]:
     """Weighted residual of a network's output, one tensor a block."""
     return tuple(residual_rows(block, at_network(problem, block, network)) for block in check)
-
-
-def evaluate(network: Network, points: Tensor) -> Tensor:
-    """A network's outputs without a gradient, (n, m)."""
-    with torch.no_grad():
-        values: Tensor = network(points)
-    return values
 
 
 def unweighted_rms(

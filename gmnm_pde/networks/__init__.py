@@ -1,6 +1,6 @@
 """Networks, one file each, under one contract."""
 
-from gmnm_pde.networks.base import LinearOutputNetwork, Network
+from gmnm_pde.networks.base import LinearOutputNetwork, Network, evaluate
 from gmnm_pde.networks.boxed import BoxedNetwork, BoxedSpec
 from gmnm_pde.networks.chebyshev_kan import ChebyshevKAN, ChebyshevKANSpec
 from gmnm_pde.networks.deep_gmnm import DeepGMNM, DeepGMNMSpec
@@ -58,6 +58,7 @@ __all__ = [
     "Together",
     "Uniform",
     "enforced",
+    "evaluate",
     "is_stored",
     "joined",
     "made_for_problem",

@@ -14,6 +14,12 @@ from gmnm_pde.fields import Orders
 PointMap = Callable[[Tensor], Tensor]
 """A function of points, (n, d) -> (n, m)."""
 
+CACHED = 2**16
+"""Numbers of one matrix in a block of rows, see :func:`row_blocks`."""
+
+FEWEST_ROWS = 64
+"""Rows of such a block at least."""
+
 
 class Network(nn.Module, ABC):
     """A differentiable function R^d -> R^m, column j of its output being unknown j.
@@ -178,6 +184,22 @@ class LinearOutputNetwork(Network):
         Arguments:
             weights: of each output, by derivative, at every point (n,).
         """
+        blocks = row_blocks(points, self.output_weights.shape[0])
+        if len(blocks) == 1:
+            return self._weighted_features(points, weights)
+        parts = [
+            self._weighted_features(
+                points[rows],
+                [{alpha: a[rows] for alpha, a in each.items()} for each in weights],
+            )
+            for rows in blocks
+        ]
+        return [torch.cat(columns) for columns in zip(*parts, strict=True)]
+
+    def _weighted_features(
+        self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
+    ) -> list[Tensor]:
+        """:meth:`weighted_features`, all points at once."""
         known = self.feature_derivatives(points, {alpha for each in weights for alpha in each})
         sizes = [len(self.output_weights[self.own(j)]) for j in range(len(weights))]
         return [
@@ -188,6 +210,25 @@ class LinearOutputNetwork(Network):
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         features = self.feature_derivatives(points, orders)
         return {alpha: value @ self.output_weights for alpha, value in features.items()}
+
+
+def evaluate(network: Network, points: Tensor) -> Tensor:
+    """A network's outputs without a gradient, (n, m)."""
+    width = network.n_units if isinstance(network, LinearOutputNetwork) else 1
+    with torch.no_grad():
+        parts = [network(points[rows]) for rows in row_blocks(points, width)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def row_blocks(points: Tensor, width: int) -> list[slice]:
+    """Rows of a matrix (n, width) for points (n, d) in blocks that stay in the cache of a CPU.
+
+    What a feature is computed from is several matrices as large as the result. Larger than the
+    cache, each of them is new memory from the system, which was seen to take four times as long.
+    """
+    count = max(len(points), 1)
+    rows = count if points.is_cuda else max(FEWEST_ROWS, CACHED // max(width, 1))
+    return [slice(start, start + rows) for start in range(0, count, rows)]
 
 
 def combined(terms: Sequence[tuple[Tensor, Tensor]], points: Tensor, size: int) -> Tensor:

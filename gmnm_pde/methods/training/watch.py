@@ -18,8 +18,8 @@ from gmnm_pde.estimate import Estimate, calibrated, held_back, misfit
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.training.begin import check_blocks
 from gmnm_pde.methods.training.objective import Objective
-from gmnm_pde.methods.weights import evaluate, unweighted_rms
-from gmnm_pde.networks import Network
+from gmnm_pde.methods.weights import unweighted_rms
+from gmnm_pde.networks import Network, evaluate
 
 PROBES = 1000
 """Points at which networks are compared with each other."""
