@@ -270,7 +270,7 @@ def same_weights(peer: torch.nn.Module, spec: KANSpec) -> KAN:
     with torch.no_grad():
         matrices = [*network.matrices, network.weights]
         for own, theirs, weights in zip(network.bases, peer.act_fun, matrices, strict=True):
-            own.knots.copy_(theirs.grid)
+            own.move(theirs.grid)
             base = theirs.mask * theirs.scale_base
             scale = theirs.mask * theirs.scale_sp
             splines = (scale[..., None] * theirs.coef).transpose(1, 2)
