@@ -14,8 +14,9 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.networks import KAN, KANSpec, rebuild, stored_options
+from gmnm_pde.networks.base import weighted_in_reverse
 from gmnm_pde.networks.kan import joined_weights, parts
-from gmnm_pde.networks.splines import basis, extended, fitted
+from gmnm_pde.networks.splines import basis, extended, fitted, local, pieces, spread, sums
 
 
 def make_kan(spec: KANSpec, generator: torch.Generator, dtype: torch.dtype) -> KAN:
@@ -64,6 +65,37 @@ def test_splines_and_their_derivatives_are_those_of_scipy(k, even):
     for r, i in ((r, i) for r in range(k + 1) for i in range(2)):
         expected = torch.from_numpy(scipy_basis(x[:, i].numpy(), knots[i].numpy(), k, r))
         assert_equal_to_rounding(found[r][:, i], expected, 1e-10)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_sums_of_splines_are_the_splines_times_weights(k):
+    """Inside, outside and at knots; beyond the order of the splines too."""
+    knots, weights = uneven(2, 12), uniform(seeded(3), 2, 11 - k, 3)
+    x = torch.cat([1.4 * uniform(seeded(1), 50, 2), knots.T])
+    found = sums(x, knots, pieces(knots, k), weights, k + 1)
+    for value, splines in zip(found, basis(x, knots, k, k + 1), strict=True):
+        assert value.shape == (62, 2, 3)
+        assert_equal_to_rounding(value, torch.einsum("nic,ico->nio", splines, weights), 1e-11)
+
+
+def test_sums_of_splines_have_gradients_to_weights_and_places():
+    knots, weights = uneven(2, 9), uniform(seeded(3), 2, 5, 2).requires_grad_()
+    x = (0.9 * uniform(seeded(1), 6, 2)).requires_grad_()
+    slopes = pieces(knots, 3)
+    for r in range(3):
+        assert torch.autograd.gradcheck(
+            lambda x, w, r=r: sums(x, knots, slopes, w, 2)[r], (x, weights)
+        )
+
+
+def test_the_splines_at_a_place_among_all():
+    """Also outside, where there is none."""
+    knots = uneven(2, 12)
+    x = torch.cat([1.4 * uniform(seeded(1), 50, 2), knots.T])
+    first, values = local(x, knots, pieces(knots, 3), 1)
+    for value, splines in zip(values, basis(x, knots, 3, 1), strict=True):
+        assert value.shape == (62, 2, 4)
+        assert torch.equal(spread(first, value[..., None], 8)[..., 0], splines)
 
 
 def test_derivatives_beyond_the_order_are_zero():
@@ -219,6 +251,18 @@ def test_a_refined_network_is_stored(network, samples):
     assert torch.equal(again(samples), finer(samples))
 
 
+def test_rows_of_a_frozen_layer(network, samples):
+    """The Jacobian does not need the parameters themselves to be trained."""
+    weights = {(2, 0): torch.ones(800, 2).double(), (0, 1): uniform(seeded(3), 800, 2)}
+    names = ["weights", "matrices.0"]
+    expected = weighted_in_reverse(network, samples, weights, names)
+    network.requires_grad_(False)
+    with torch.no_grad():
+        found = network.weighted_jacobian(samples, weights, names)
+    assert not found.requires_grad
+    assert_equal_to_rounding(found, expected, 1e-12)
+
+
 def test_a_refined_network_keeps_its_precision(network):
     assert network.float().refine(8).weights.dtype == torch.float32
 
@@ -270,7 +314,7 @@ def same_weights(peer: torch.nn.Module, spec: KANSpec) -> KAN:
     with torch.no_grad():
         matrices = [*network.matrices, network.weights]
         for own, theirs, weights in zip(network.bases, peer.act_fun, matrices, strict=True):
-            own.knots.copy_(theirs.grid)
+            own.move(theirs.grid)
             base = theirs.mask * theirs.scale_base
             scale = theirs.mask * theirs.scale_sp
             splines = (scale[..., None] * theirs.coef).transpose(1, 2)

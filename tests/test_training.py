@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -465,6 +466,21 @@ def test_a_network_is_refined_in_stages():
     assert state.records[first].loss < 1.5 * state.records[first - 1].loss
     assert state.memory.network.spec.grid == 12
     assert error(what, state.network) < 0.05
+
+
+def test_grids_follow_the_points_in_the_first_stretches_of_each_stage():
+    what = setting(LINE, KANSpec(widths=(2,), grid=3))
+    method = LBFGS(iterations=8, grids=(3, 6), grid_updates=2)
+    state = method.start(what, None)
+    grids, stages = [], []
+    for _ in range(8):
+        state = method.step(what, state)
+        grids.append(state.memory.network.bases[1].grid.clone())
+        stages.append(state.memory.stage)
+    assert stages == [0, 0, 0, 0, 1, 1, 1, 1]
+    moved = [not torch.equal(a, b) for a, b in pairwise(grids[:4])]
+    assert moved == [True, False, False]
+    assert [not torch.equal(a, b) for a, b in pairwise(grids[4:])] == moved
 
 
 def test_a_stage_without_progress_gives_way_to_the_next():

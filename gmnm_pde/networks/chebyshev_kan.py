@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmnm_pde.networks.activations import tanh
+from gmnm_pde.networks.basis import Basis
 from gmnm_pde.networks.boxed import BoxedSpec, at_least
 from gmnm_pde.networks.jets import Jet
 from gmnm_pde.networks.stacked import StackedNetwork, hidden_widths
@@ -58,7 +59,7 @@ class ChebyshevKANSpec(BoxedSpec):
         return ChebyshevKAN(self, lower, upper, bases, matrices)
 
 
-class ChebyshevBasis(nn.Module):
+class ChebyshevBasis(Basis):
     """T_1 ... T_N of tanh(x_i) for every i, and one.
 
     Arguments:

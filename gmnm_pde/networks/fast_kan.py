@@ -15,10 +15,11 @@ from itertools import pairwise
 from math import sqrt
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.networks.activations import gauss, silu
+from gmnm_pde.networks.basis import Basis
 from gmnm_pde.networks.boxed import BoxedSpec, at_least, glorot, positive
 from gmnm_pde.networks.jets import Jet, joined_along_last
 from gmnm_pde.networks.stacked import StackedNetwork, hidden_widths
@@ -71,7 +72,7 @@ class FastKANSpec(BoxedSpec):
         return FastKAN(self, lower, upper, bases, matrices)
 
 
-class GaussianBasis(nn.Module):
+class GaussianBasis(Basis):
     """silu(x_i) for every i, then every Gaussian of x_i, coordinate by coordinate, and one.
 
     Arguments:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gmnm_pde.networks.basis import Basis
 from gmnm_pde.networks.gmnm import GMNM, Projection
 from gmnm_pde.networks.jets import Jet
 from gmnm_pde.networks.specs import GMNMSpec
 
 
-class GaussianUnits(nn.Module):
+class GaussianUnits(Basis):
     """Values of Gaussian units, (..., d) -> (..., K), or (..., K + 1) with one at the end.
 
     Arguments:

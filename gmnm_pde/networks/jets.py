@@ -13,11 +13,12 @@ Nested forward-mode differentiation gives the same numbers, several times more s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from itertools import product
 from math import comb, prod
+from operator import add
 from typing import Any
 
 import torch
@@ -97,13 +98,29 @@ class Jet:
                 if beta in self.parts and rest in other.parts
             ]
             if terms:
-                parts[alpha] = _sum(terms)
+                parts[alpha] = sum_of(terms)
         return Jet(self.orders, parts)
+
+    @property
+    def top(self) -> int:
+        """The highest total order that is followed."""
+        return max(sum(alpha) for alpha in self.orders)
 
     def apply(self, function: Function) -> Jet:
         """s(h), entry by entry; a function with values along one more axis adds it at the end."""
-        top = max(sum(alpha) for alpha in self.orders)
-        derivatives = _Table.apply(self.value, function, top)
+        return self.composed(self.table(function))
+
+    def table(self, function: Function) -> tuple[Tensor, ...]:
+        """s(h), s'(h), ... up to :attr:`top`."""
+        found: tuple[Tensor, ...] = _Table.apply(self.value, function, self.top)
+        return found
+
+    def composed(self, derivatives: Sequence[Tensor]) -> Jet:
+        """s(h), entry by entry, of s, s', ... at h up to :attr:`top`, with their own graphs.
+
+        Arguments:
+            derivatives: each of the shape of h, or that and one more axis.
+        """
         added = derivatives[0].ndim - self.value.ndim
         inner = {
             alpha: part[..., None] if added else part
@@ -123,7 +140,7 @@ class Jet:
                     factor = outer(r + 1, beta) if change is not None else None
                     if factor is not None and change is not None:
                         terms.append(_scaled(count, factor * change))
-                known[r, alpha] = _sum(terms) if terms else None
+                known[r, alpha] = sum_of(terms) if terms else None
             return known[r, alpha]
 
         parts = {alpha: outer(0, alpha) for alpha in self.orders}
@@ -140,7 +157,7 @@ class Jet:
                 if change is not None and beta in parts:
                     terms.append(_scaled(count, parts[beta] * change))
             if terms:
-                parts[alpha] = _sum(terms)
+                parts[alpha] = sum_of(terms)
         return Jet(self.orders, parts)
 
     def with_constant(self) -> Jet:
@@ -183,7 +200,7 @@ class _Table(torch.autograd.Function):
             return None, None, None
         higher = _Table.apply(h, ctx.function, top + 1)[1:]
         terms = [g * s for g, s in zip(gradients, higher, strict=False) if g is not None]
-        total = _sum(terms)
+        total = sum_of(terms)
         return (total.sum(-1) if total.ndim > h.ndim else total), None, None
 
     @staticmethod
@@ -240,8 +257,6 @@ def _scaled(count: int, value: Tensor) -> Tensor:
     return value if count == 1 else count * value
 
 
-def _sum(terms: Sequence[Tensor]) -> Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def sum_of(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of one or more arrays; not ``sum``, which begins with an addition to zero."""
+    return reduce(add, terms)

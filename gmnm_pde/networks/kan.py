@@ -12,7 +12,7 @@ factors of a and w here: the same functions with one number less for each edge.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
@@ -20,10 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
+from gmnm_pde.fields import Orders
 from gmnm_pde.networks.activations import silu
+from gmnm_pde.networks.basis import Basis
 from gmnm_pde.networks.boxed import BoxedSpec, at_least, uniform
-from gmnm_pde.networks.jets import Jet, joined_along_last
-from gmnm_pde.networks.splines import basis, extended, fitted
+from gmnm_pde.networks.jets import Jet, joined_along_last, sum_of
+from gmnm_pde.networks.splines import basis, extended, fitted, local, pieces, spread, sums
 from gmnm_pde.networks.stacked import StackedNetwork, hidden_widths
 
 SAMPLES = 8
@@ -95,7 +97,7 @@ class KANSpec(BoxedSpec):
         return joined_weights(base, splines) / sqrt(inputs)
 
 
-class SplineBasis(nn.Module):
+class SplineBasis(Basis):
     """silu(x_i) for every i, then every B_c(x_i), coordinate by coordinate.
 
     Arguments:
@@ -104,11 +106,21 @@ class SplineBasis(nn.Module):
     """
 
     knots: Tensor
+    slopes: Tensor
+    """:func:`pieces` of the knots."""
 
     def __init__(self, knots: Tensor, order: int) -> None:
         super().__init__()
         self.order = order
         self.register_buffer("knots", knots.clone())
+        self.register_buffer("slopes", pieces(knots, order), persistent=False)
+        # Stored arrays hold the knots only.
+        self.register_load_state_dict_post_hook(_loaded)
+
+    def move(self, knots: Tensor) -> None:
+        """Take other knots (inputs, G + 2k + 1), in place."""
+        self.knots.copy_(knots)
+        self.slopes.copy_(pieces(self.knots, self.order))
 
     @property
     def inputs(self) -> int:
@@ -121,8 +133,41 @@ class SplineBasis(nn.Module):
         return self.knots[:, self.order : -self.order]
 
     def forward(self, x: Jet) -> Jet:
-        splines = x.apply(lambda h, top: basis(h, self.knots, self.order, top))
+        splines = x.apply(lambda h, top: basis(h, self.knots, self.order, top, self.slopes))
         return joined_along_last([x.apply(silu), splines.each(lambda part: part.flatten(-2))])
+
+    def mapped(self, x: Jet, matrix: Tensor) -> Jet:
+        # One function a_io silu + sum_c w_ico B_c for each edge, and the chain rule for that one
+        # instead of every spline: with 20 intervals 1/20 of the work.
+        base, splines = parts(matrix, self.inputs)
+        curves = sums(x.value, self.knots, self.slopes, splines, x.top)
+        waves = x.table(silu)
+        edges = [c + w[..., None] * base for c, w in zip(curves, waves, strict=True)]
+        return x.composed(edges).each(lambda part: part.sum(-2))
+
+    def rows(self, x: Jet, slopes: Mapping[Orders, Tensor]) -> Tensor:
+        # The gradient to the tables of each edge, of which few splines take part in each.
+        some = next(iter(slopes.values()))
+        with torch.enable_grad():
+            shape = (*x.value.shape, some.shape[-1])
+            edges = [some.new_zeros(shape, requires_grad=True) for _ in range(x.top + 1)]
+            total = x.composed(edges).each(lambda part: part.sum(-2))
+            outputs = [total.part(alpha) for alpha in slopes]
+            tables = torch.autograd.grad(
+                outputs, edges, list(slopes.values()), allow_unused=True, materialize_grads=True
+            )
+        first, values = local(x.value, self.knots, self.slopes, x.top)
+        base = sum_of(w[..., None] * g for w, g in zip(x.table(silu), tables, strict=True))
+        splines = sum_of(
+            v[..., None] * g[..., None, :] for v, g in zip(values, tables, strict=True)
+        )
+        count = self.knots.shape[1] - self.order - 1
+        return torch.cat([base, spread(first, splines, count).flatten(-3, -2)], dim=-2)
+
+
+def _loaded(basis: nn.Module, _: object) -> None:
+    assert isinstance(basis, SplineBasis)
+    basis.move(basis.knots)
 
 
 class KAN(StackedNetwork):
@@ -143,7 +188,7 @@ class KAN(StackedNetwork):
             base, splines = parts(weights, layer.inputs)
             values = basis(x, layer.knots, layer.order)[0].transpose(0, 1) @ splines
             knots = extended(self._following(x, layer.grid), layer.order)
-            layer.knots.copy_(knots)
+            layer.move(knots)
             weights.copy_(joined_weights(base, fitted(x, values, knots, layer.order)))
 
     @torch.no_grad()
@@ -178,9 +223,7 @@ class KAN(StackedNetwork):
 
     def inputs(self, points: Tensor) -> list[Tensor]:
         """What each layer is given at points (n, d), (n, inputs)."""
-        x = self.scaled(points, ())
-        values = list(self.through(x))[:-1]
-        return [x.value, *(v.linear(w).value for v, w in zip(values, self.matrices, strict=True))]
+        return [x.value for x in self.entering(self.scaled(points, ()))]
 
     @property
     def _splines(self) -> list[SplineBasis]:

@@ -50,7 +50,7 @@ class Memory:
         ended: why no further stretch is worth it.
         refills: how often points were chosen anew.
         stage: which of the grids the network has.
-        updates: how often its grids were moved.
+        updates: how often these grids were moved.
         window: which part of the time interval is the last one that counts.
     """
 
@@ -113,7 +113,8 @@ class Trained(Method):
             (:mod:`gmnm_pde.methods.training.windows`); each gets the same share of the iterations.
         grids: intervals of a network that has grids (kan), one after the other; each gets the same
             share of the iterations, or of the time limit where that is shorter.
-        grid_updates: so many of the first stretches begin with grids that follow the points.
+        grid_updates: so many of the first stretches of each of them begin with grids that follow
+            the points.
     """
 
     iterations: int = 1000
@@ -260,7 +261,8 @@ class Trained(Method):
         due = int(share * len(self.grids) + 1e-12)
         further = memory.stage + (memory.ended is not None)
         stage = min(max(due, further), len(self.grids) - 1)
-        moved = memory.updates < self.grid_updates
+        updates = memory.updates if stage == memory.stage else 0
+        moved = updates < self.grid_updates
         if stage == memory.stage and not moved:
             return memory
         points = torch.cat([block.points for block in memory.objective.blocks])
@@ -272,7 +274,7 @@ class Trained(Method):
             engine=None,
             ended=None,
             stage=stage,
-            updates=memory.updates + moved,
+            updates=updates + moved,
         )
 
     def _refilled(self, setting: Setting, memory: Memory) -> Memory:
