@@ -367,32 +367,10 @@ def residual_rows(block: Block, lin: Linearised) -> Tensor:
 
 def touched_orders(problem: Problem, block: Block) -> set[Orders]:
     """The derivatives that a block's residual asks for at its own points."""
-    return {alpha for _, alpha in _probed(problem, block).leaves}
+    return {alpha for _, alpha in probed(problem, block).leaves}
 
 
-def integrates(problem: Problem, block: Block) -> bool:
-    """Whether a block's residual holds integrals over the domain."""
-    return bool(_probed(problem, block).integrals)
-
-
-def integrated(problem: Problem, block: Block) -> set[Key]:
-    """The derivatives that integrals in a block's residual ask for."""
-    return {key for item in _probed(problem, block).integrals for key in item.jet.leaves}
-
-
-def with_quadrature(problem: Problem, block: Block, count: int | None = None) -> Block:
-    """The block with the points of its integrals, if there are any, settled.
-
-    Arguments:
-        count: about how many points in space.
-    """
-    if block.quadrature is not None or not integrates(problem, block):
-        return block
-    rule = problem.quadrature(block.points, count).to(block.points)
-    return replace(block, quadrature=rule)
-
-
-def _probed(problem: Problem, block: Block) -> Jet:
+def probed(problem: Problem, block: Block) -> Jet:
     """The jet of a few points after the residual has been evaluated there."""
     few = _first_points(block, 2)
     # Where nothing but what is asked for matters, one point does for an integral.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from torch import Tensor
 import gmnm_pde as gp
 from gmnm_pde.catalog import names
 from gmnm_pde.config import load_problem
-from gmnm_pde.fields import Residual
+from gmnm_pde.fields import Residual, uniform
 from gmnm_pde.geometry import Interval
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
 from gmnm_pde.references import Exact, Spectral, exact_values
@@ -28,9 +29,10 @@ def relative_residual(
     problem: Problem, residual: Residual, points: Tensor, normals: Tensor | None = None
 ) -> float:
     """Largest residual of the exact solution, relative to the largest term that enters it."""
-    jet = problem.jet(points, exact_values(problem, points), normals)
+    exact, nothing = partial(exact_values, problem), uniform(0.0)
+    jet = problem.jet(points, exact(points), normals, exact)
     values = residual(jet)
-    zero = problem.jet(points, lambda unknown, orders: points.new_zeros(len(points)), normals)
+    zero = problem.jet(points, nothing(points), normals, nothing)
     terms = [residual(zero), torch.ones(1), *jet.leaves.values()]
     return float(values.abs().max() / max(term.abs().max() for term in terms))
 

@@ -159,7 +159,7 @@ def test_functions_against_math(name: str) -> None:
 
 def test_every_function_is_known_everywhere() -> None:
     assert set(NUMERIC) == set(TORCH) == set(OUTER) | {"min", "max", "atan2"}
-    assert set(FUNCTIONS) - set(NUMERIC) == {"where", "d", "laplacian", "div", "dot"}
+    assert set(FUNCTIONS) - set(NUMERIC) == {"where", "d", "laplacian", "div", "dot", "integral"}
 
 
 def test_quotients_are_rounded_as_written() -> None:
@@ -631,3 +631,52 @@ PIECES += ["u_n", "u_xy", "1e9", "(x,", "x<1,", "sin(", "d(u", ",x)", "where("]
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join))
 def test_random_pieces_give_a_node_or_an_input_error(text: str) -> None:
     check_only_input_errors(text)
+
+
+# integrals over the domain
+
+
+def test_an_integral_is_a_node_and_its_text_reads_back() -> None:
+    node = parse("x*integral(x*u_x^2 + y) - integral(v)", XY)
+    assert to_text(node) == "x*integral(x*u_x^2 + y) - integral(v)"
+    assert parse(to_text(node), XY) == node
+    assert copy.deepcopy(node) == node
+
+
+def test_what_is_integrated_over_is_no_longer_a_name() -> None:
+    assert names(parse("integral(x*u)", XY)) == {"u"}
+    assert names(parse("y*integral(x*u)", XY)) == {"u", "y"}
+    assert names(parse("integral(t*x*u)", XT)) == {"u", "t"}
+
+
+def test_integrals_are_differentiated_in_time_only() -> None:
+    assert to_text(parse("d(x*integral(u^2), x)", XT)) == "integral(u^2)"
+    assert to_text(parse("d(integral(t*u), t)", XT)) == "integral(u + t*u_t)"
+    assert to_text(parse("laplacian(u) + laplacian(integral(u))", XY)) == "u_xx + u_yy"
+
+
+def test_equal_integrals_are_collected() -> None:
+    assert to_text(parse("integral(u) + integral(u)", XY)) == "2*integral(u)"
+    assert parse("integral(u - u)", XY) == Number(0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("integral(u*integral(v))", "within another"),
+        ("integral(u_n)", "u_n stands in an integral"),
+        ("integral()", "takes 1 argument, 0 were given"),
+        ("integral(u, x)", "takes 1 argument, 2 were given"),
+        ("integral", "is a function"),
+        ("integral(u > 0)", "cannot stand here"),
+        ("integral(integral(u) + 1)", "within another"),
+    ],
+)
+def test_integrals_that_mean_nothing_are_refused(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        parse(text, XY)
+
+
+def test_integrals_stand_where_unknowns_do() -> None:
+    with pytest.raises(InputError, match="in equations and conditions only"):
+        parse("integral(x)", Scope(("x", "y")))

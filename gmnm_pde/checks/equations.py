@@ -37,6 +37,11 @@ def check_equations(
     for index, equation in enumerate(problem.laws):
         try:
             form = linear_form(problem, equation.residual, points)
+            if not form.coefficients and form.integrated:
+                raise InputError(
+                    f"the equation {equation.label!r} holds only integrals of the unknowns.",
+                    mend="It says one number: write a condition {integral: ..., equals: ...}.",
+                )
             if not form.coefficients:
                 raise InputError(
                     f"the equation {equation.label!r} holds no unknown.",

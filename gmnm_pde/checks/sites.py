@@ -256,6 +256,11 @@ def _form(
 ) -> LinearForm:
     none = is_point(condition) or is_initial(condition)
     form = linear_form(problem, condition.residual, points, None if none else normals)
+    if not form.coefficients and form.integrated:
+        raise InputError(
+            f"the condition {condition.label!r} holds only integrals of the unknowns.",
+            mend="It says one number: write it as {integral: ..., equals: ...}.",
+        )
     if not form.coefficients:
         raise InputError(
             f"the condition {condition.label!r} holds no unknown.",

@@ -19,7 +19,6 @@ from gmnm_pde.assembly import (
     Block,
     at_network,
     at_zero,
-    integrated,
     is_linear,
     jet_of,
     linearise,
@@ -27,9 +26,9 @@ from gmnm_pde.assembly import (
     target_rows,
     touched_orders,
     weight_rows,
-    with_quadrature,
 )
 from gmnm_pde.fields import Orders, State
+from gmnm_pde.integrals import integrated, with_quadrature
 from gmnm_pde.methods.weights import System
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem

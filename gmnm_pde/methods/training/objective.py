@@ -17,15 +17,14 @@ from torch import Tensor
 
 from gmnm_pde.assembly import (
     Block,
-    integrated,
     jet_of,
     linearise,
     parameter_rows,
     residual_rows,
     touched_orders,
-    with_quadrature,
 )
 from gmnm_pde.fields import Orders, State, Values
+from gmnm_pde.integrals import integrated, with_quadrature
 from gmnm_pde.methods.training.parameters import gradient, trained
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem
