@@ -308,6 +308,15 @@ class Domain(ABC):
 
     def _side(self, axis: int, end: int) -> list[Part]:
         """The flat pieces on one face of the bounding box."""
+        return self._flat_sides[axis][end]
+
+    @cached_property
+    def _flat_sides(self) -> list[list[list[Part]]]:
+        """:meth:`_side` of both ends of the coordinates: every sample of a side asks for them."""
+        named = range(min(self.dimension, len(SIDE_NAMES)))
+        return [[self._find_side(axis, end) for end in (0, 1)] for axis in named]
+
+    def _find_side(self, axis: int, end: int) -> list[Part]:
         face = (self.lower, self.upper)[end][axis]
         slack = 1e-12 * max(math.dist(self.lower, self.upper), abs(face))
         found = []

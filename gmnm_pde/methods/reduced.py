@@ -115,7 +115,7 @@ def settle(rows: Residuals, point: Iterate, inner: int) -> Iterate:
         assert point.x is not None
         if not math.isfinite(point.loss):
             return point
-        factored = factor(rows.system(point).rows[:, :inner].clone(), -point.residual)
+        factored = factor(rows.system(point).rows[:, :inner], -point.residual)
         step = factored.solve()
         promised = factored.residual(step) / len(point.residual) ** 0.5
         x = torch.cat([point.x[:inner] + step, point.x[inner:]])

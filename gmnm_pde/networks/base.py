@@ -14,7 +14,7 @@ from gmnm_pde.fields import Orders
 PointMap = Callable[[Tensor], Tensor]
 """A function of points, (n, d) -> (n, m)."""
 
-CACHED = 2**16
+CACHED = 2**15
 """Numbers of one matrix in a block of rows, see :func:`row_blocks`."""
 
 FEWEST_ROWS = 64
@@ -208,8 +208,12 @@ class LinearOutputNetwork(Network):
         ]
 
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
-        features = self.feature_derivatives(points, orders)
-        return {alpha: value @ self.output_weights for alpha, value in features.items()}
+        weights = self.output_weights
+        parts = [
+            self.feature_derivatives(points[rows], orders)
+            for rows in row_blocks(points, weights.shape[0])
+        ]
+        return {alpha: torch.cat([part[alpha] @ weights for part in parts]) for alpha in orders}
 
 
 def evaluate(network: Network, points: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
-from gmnm_pde.networks.base import LinearOutputNetwork
+from gmnm_pde.networks.base import LinearOutputNetwork, combined
 from gmnm_pde.networks.products import FEW, Coefficients, Products, covers
 
 Projection = Literal["isotropic", "diagonal", "full", "low_rank"]
@@ -132,12 +132,20 @@ class GMNM(LinearOutputNetwork):
     def inner_parameters(self) -> tuple[str, ...]:
         return ("mu", "P")
 
+    def forward(self, points: Tensor) -> Tensor:
+        value = self._units(points) @ self.pi
+        return value if self.b is None else value + self.b
+
     def features(self, points: Tensor) -> Tensor:
+        return self._with_bias(self._units(points), constant=1.0)
+
+    def _units(self, points: Tensor) -> Tensor:
+        """Every unit, (n, K)."""
         if self.n_inputs > FEW:
-            return self._with_bias(self._products(points).g, constant=1.0)
+            return self._products(points).g
         # A coordinate at a time: tensors (n, K, d) take four times as long.
         square = sum_of(w.square() for w in self._projected(points))
-        return self._with_bias(torch.exp(-0.5 * square), constant=1.0)
+        return torch.exp(-0.5 * square)
 
     def feature_derivatives(
         self, points: Tensor, orders: Collection[Orders]
@@ -156,13 +164,24 @@ class GMNM(LinearOutputNetwork):
     ) -> list[Tensor]:
         if not self._by_products({alpha for each in weights for alpha in each}):
             return super().weighted_features(points, weights)
-        products, zero = self._products(points), (0,) * self.n_inputs
-        rows = []
+        products = self._products(points)
+        return [self._with_constant(products.applied(each), each) for each in weights]
+
+    def _weighted_features(
+        self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
+    ) -> list[Tensor]:
+        recursion, found = _Recursion(self, points), []
         for each in weights:
-            units = products.applied(each)
-            constant = each.get(zero, points.new_zeros(())).expand(len(points))[:, None]
-            rows.append(units if self.b is None else torch.cat([units, constant], 1))
-        return rows
+            terms = [(a, recursion(alpha)) for alpha, a in each.items()]
+            found.append(self._with_constant(combined(terms, points, self.n_units), each))
+        return found
+
+    def _with_constant(self, units: Tensor, weights: Mapping[Orders, Tensor]) -> Tensor:
+        """Units (n, K) that derivatives were combined of, with the same of the constant feature."""
+        if self.b is None:
+            return units
+        one = weights.get((0,) * self.n_inputs, units.new_zeros(()))
+        return torch.cat([units, one.expand(len(units))[:, None]], dim=1)
 
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         if not self._by_products(orders):
@@ -271,22 +290,24 @@ class _Recursion:
         else:
             gram = torch.einsum("krj,krl->kjl", P, P)
             self.M = [[gram[:, j, k] for k in range(d)] for j in range(d)]
-        self.s = [
-            sum_of(m * self.z[k] for k, m in enumerate(row) if m is not None) for row in self.M
+        # Every matrix (n, K) that is not made saves time: signs go into what is made anyway.
+        self.minus_s = [
+            products_of([(-m, self.z[k]) for k, m in enumerate(row) if m is not None])
+            for row in self.M
         ]
-        exponent = sum_of(self.s[k] * self.z[k] for k in range(d))
-        self.known: dict[Orders, Tensor] = {(0,) * d: torch.exp(-0.5 * exponent)}
+        exponent = products_of(list(zip(self.minus_s, self.z, strict=True)))
+        self.known: dict[Orders, Tensor] = {(0,) * d: torch.exp(0.5 * exponent)}
 
     def __call__(self, alpha: Orders) -> Tensor:
         if alpha not in self.known:
             j = next(axis for axis, order in enumerate(alpha) if order)
             beta = lowered(alpha, j)
-            total = self.s[j] * self(beta)
+            terms = [(self.minus_s[j], self(beta))]
             for k, order in enumerate(beta):
                 m = self.M[j][k]
                 if order and m is not None:
-                    total = total + (order * m) * self(lowered(beta, k))
-            self.known[alpha] = -total
+                    terms.append((-order * m, self(lowered(beta, k))))
+            self.known[alpha] = products_of(terms)
         return self.known[alpha]
 
     def projection_jacobian(self, alpha: Orders) -> Tensor:
@@ -343,6 +364,14 @@ def sum_of(terms: Iterable[Tensor]) -> Tensor:
     total = first
     for term in rest:
         total = total + term
+    return total
+
+
+def products_of(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """The sum of the products of at least one pair of tensors."""
+    total = pairs[0][0] * pairs[0][1]
+    for a, b in pairs[1:]:
+        total = torch.addcmul(total, a, b)
     return total
 
 
