@@ -13,6 +13,7 @@ from stand_in_device import DEVICE, Log, OnDevice, stand_in
 
 import gmnm_pde as gp
 from gmnm_pde.cli import main
+from gmnm_pde.methods import Record
 from gmnm_pde.report import write_vtu
 
 LONG = 1e4
@@ -37,6 +38,12 @@ def placed(units: int, *methods: dict[str, Any]) -> dict[str, Any]:
     return {"solver": {"network": network, "methods": list(methods)}}
 
 
+def stop(record: Record) -> None:
+    """Ctrl-C after the first step."""
+    if record.step == 1:
+        raise KeyboardInterrupt
+
+
 SPACE_TIME = {"network": {"name": "gmnm"}, "methods": [{"name": "least_squares"}]}
 
 SOLVED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -55,7 +62,7 @@ SOLVED: dict[str, tuple[str, dict[str, Any]]] = {
     "time stepping": ("wave", {"rtol": 0.05}),
     "many dimensions": ("poisson-5d", {"rtol": 0.1}),
     "constant from data": ("inverse-diffusivity", {"rtol": 0.05}),
-    "field from data": ("inverse-field", {"rtol": 0.2, "max_units": 100}),
+    "field from data": ("inverse-source", {"monitor": stop}),
     "variable projection": ("poisson", placed(9, {"name": "variable_projection", "iterations": 2})),
     "the same, nonlinear": ("bratu", placed(9, {"name": "variable_projection", "iterations": 2})),
     "one after the other": (
@@ -223,7 +230,10 @@ def test_a_solve_is_the_same_on_another_device(case, device):
     points = places(here)
     torch.testing.assert_close(there(points), here(points), rtol=1e-6, atol=1e-9)
     assert there.inferred == pytest.approx(here.inferred, rel=1e-6)
-    assert there.estimated_error == pytest.approx(here.estimated_error, rel=1e-3)
+    # A level that was the first has no estimate.
+    for name, error in here.estimated_error.items():
+        found = there.estimated_error[name]
+        assert (found is None) if error is None else found == pytest.approx(error, rel=1e-3)
 
 
 def test_least_squares_is_solved_on_the_device(device):
@@ -312,11 +322,6 @@ def test_it_is_drawn_and_exported(both, tmp_path):
 )
 def test_a_checkpoint_goes_on_on_either(case, device, tmp_path):
     name, options = case
-
-    def stop(record: Any) -> None:
-        if record.step == 1:
-            raise KeyboardInterrupt
-
     part = solved((name, {**options, "monitor": stop}), "cuda")
     part.save(tmp_path / "part")
     loaded = gp.load(tmp_path / "part", problem=part.problem)
