@@ -23,6 +23,7 @@ from gmnm_pde.verbs.app import (
     Out,
     ProblemName,
     Quiet,
+    ResumedDevice,
     Rtol,
     Settings,
     TimeLimit,
@@ -191,6 +192,9 @@ def validate(
         typer.Argument(metavar="[CASE ...]", help="Names, patterns or groups; all if left out."),
     ] = None,
     repeats: Annotated[int | None, typer.Option(help="Solves of each case.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="cpu|cuda", help="Where to compute; cpu.")
+    ] = None,
     fem: Annotated[bool, typer.Option(help="Set scikit-fem beside them.")] = True,
     shown: Annotated[bool, typer.Option("--list", help="Show the cases and stop.")] = False,
     out: Annotated[
@@ -199,7 +203,7 @@ def validate(
 ) -> None:
     """Measure the project's figures again; `validate quick` takes minutes. Needs a checkout."""
     check_counts(repeats=repeats)
-    options = {"--repeats": repeats, "--out": out}
+    options = {"--repeats": repeats, "--device": device, "--out": out}
     flags = [*([] if fem else ["--no-fem"]), *(["--list"] if shown else [])]
     raise typer.Exit(validate_checkout([*(cases or ()), *flags], options))
 
@@ -244,13 +248,14 @@ def init(
 def resume(
     folder: Folder,
     rtol: Rtol = None,
+    device: ResumedDevice = None,
     time_limit: TimeLimit = None,
     problem: Code = None,
     quiet: Quiet = False,
 ) -> None:
     """Go on where an interrupted or time-limited run or comparison ended, in its folder."""
-    check_options(rtol=rtol, time_limit=time_limit)
-    raise typer.Exit(resume_run(folder, problem, rtol, time_limit, quiet))
+    check_options(rtol=rtol, device=device or "auto", time_limit=time_limit)
+    raise typer.Exit(resume_run(folder, problem, rtol, device, time_limit, quiet))
 
 
 @app.command()

@@ -42,6 +42,19 @@ Given = tuple[Condition, PointMap]
 
 
 @dataclass(frozen=True, eq=False)
+class _Known:
+    """A derivative of g or phi.
+
+    Arguments:
+        matters: whether it is anything but zero; asked once, since the answer waits for the device.
+    """
+
+    points: Tensor
+    column: Tensor
+    matters: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Lift:
     """u = g + phi v for some unknowns, u = v for the others.
 
@@ -57,9 +70,7 @@ class Lift:
     factors: Mapping[str, PointMap]
     held: tuple[Condition, ...]
     unlifted: Lifting | None = None
-    _known: dict[tuple[int, int, Orders], tuple[Tensor, Tensor]] = field(
-        default_factory=dict, repr=False
-    )
+    _known: dict[tuple[int, int, Orders], _Known] = field(default_factory=dict, repr=False)
 
     def terms(
         self, unknown: str, points: Tensor, orders: Orders
@@ -71,10 +82,10 @@ class Lift:
         for beta in product(*(range(order + 1) for order in orders)):
             rest = tuple(n - k for n, k in zip(orders, beta, strict=True))
             times = prod(comb(n, k) for n, k in zip(orders, beta, strict=True))
-            factor = times * self._derivative(self.factors[unknown], points, rest)
-            if bool((factor != 0).any()) or beta == orders:
-                factors[beta] = factor
-        return self._derivative(self.values[unknown], points, orders), factors
+            factor = self._derivative(self.factors[unknown], points, rest)
+            if factor.matters or beta == orders:
+                factors[beta] = times * factor.column
+        return self._derivative(self.values[unknown], points, orders).column, factors
 
     def derivative(self, inner: Values, unknown: str, points: Tensor, orders: Orders) -> Tensor:
         """D^alpha u at points (n, d), (n,)."""
@@ -97,16 +108,16 @@ class Lift:
         ]
         return torch.stack(columns, 1)
 
-    def _derivative(self, function: PointMap, points: Tensor, orders: Orders) -> Tensor:
+    def _derivative(self, function: PointMap, points: Tensor, orders: Orders) -> _Known:
         """D^orders of g or phi, kept: a solve asks for the same points again and again."""
         key = (id(function), id(points), orders)
-        if key not in self._known or self._known[key][0] is not points:
+        if key not in self._known or self._known[key].points is not points:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             with torch.no_grad():
                 column = forward_derivative(lambda x: function(x)[:, None], points, orders)
-            self._known[key] = (points, column[:, 0])
-        return self._known[key][1]
+            self._known[key] = _Known(points, column[:, 0], bool((column != 0).any()))
+        return self._known[key]
 
 
 def _composed(

@@ -109,6 +109,7 @@ def solve(
     state, outcome, reached = stages(
         methods, setting, state, reached, saved, monitor=monitor, observe=observe
     )
+    finished(setting.device)
     seconds = setting.elapsed
     if state.network is None:
         raise InputError(f"the solve ended before its first step: {outcome.reason}.")
@@ -359,6 +360,12 @@ def chosen_device(name: str) -> torch.device:
             mend="Use the device cpu, or install a CUDA build of torch.",
         )
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def finished(device: torch.device) -> None:
+    """Wait until a device has done what it was given: a clock of the host runs ahead of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 __all__ = ["Network", "solve"]

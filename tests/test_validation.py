@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -551,3 +552,33 @@ def test_the_peers_are_the_last_part_of_the_table(tmp_path: Path) -> None:
     text = (tmp_path / "TABLE.md").read_text()
     assert text.index("## Linear problems") < text.index("## Other solvers")
     assert "| not installed |" in text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["poisson", "--device", "cuda"]) == runner.BAD_INPUT
+    assert "no CUDA device" in capsys.readouterr().err
+
+
+def test_a_gpu_is_named_and_its_figures_have_a_file(
+    fake: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The processes see the device; limits of seconds, commands and scikit-fem are left out."""
+    about = {"gpu": "a GPU", "gpu_memory_gb": 1.0, "cuda": "0"}
+    asked = []
+
+    def worker(task: str, device: str = "cpu", **arguments: Any) -> Any:
+        asked.append((task, device))
+        return about if task == "gpu" else {**fake, "seconds_runs": [1e6], "device": device}
+
+    monkeypatch.setattr(measure, "run_worker", worker)
+    runner.main(["figures", "commands", "--device", "cuda"])
+    data = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
+    assert {device for _, device in asked} == {"cuda"}
+    assert data["machine"].items() >= about.items()
+    assert {case["device"] for case in data["cases"]} == {"cuda"}
+    assert data["commands"] == []
+    assert not any("reference machine" in text for case in data["cases"] for text in case["missed"])
+    assert [path.name for path in tmp_path.iterdir()] == ["gpu.json"]
+    assert "CUDA_VISIBLE_DEVICES" not in set(machine.one_thread("cuda")) - set(os.environ)
+    assert machine.one_thread()["CUDA_VISIBLE_DEVICES"] == ""

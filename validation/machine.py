@@ -15,10 +15,12 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 PACKAGES = ("torch", "numpy", "scipy", "scikit-fem")
 
 
-def one_thread() -> dict[str, str]:
-    """The environment of every measured process: one thread, no GPU, this checkout's code."""
+def one_thread(device: str = "cpu") -> dict[str, str]:
+    """The environment of every measured process: one thread, this checkout's code, and no GPU
+    unless it is what is measured."""
     threads = dict.fromkeys(THREADS, "1")
-    return {**os.environ, **threads, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
+    return {**os.environ, **threads, **hidden, "PYTHONPATH": str(ROOT)}
 
 
 def describe() -> dict[str, Any]:
@@ -31,6 +33,24 @@ def describe() -> dict[str, Any]:
         "os": platform.platform(),
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
+    }
+
+
+def gpu() -> dict[str, Any]:
+    """The GPU that torch computes on; a task of :mod:`validation.worker`, which has torch.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise RuntimeError("torch finds no CUDA device on this machine")
+    about = torch.cuda.get_device_properties(0)
+    return {
+        "gpu": about.name,
+        "gpu_memory_gb": round(about.total_memory / 1e9, 1),
+        "cuda": torch.version.cuda,
     }
 
 

@@ -32,16 +32,26 @@ class MeasurementError(Exception):
     """A measurement that gave no result."""
 
 
-def run_worker(task: str, **arguments: Any) -> Any:
+def run_worker(task: str, device: str = "cpu", **arguments: Any) -> Any:
     """A task of :mod:`validation.worker` in a fresh process on one thread.
+
+    Arguments:
+        device: what it may see: "cpu" or "cuda".
 
     Raises:
         MeasurementError: it failed; the last line it printed.
     """
-    command = [sys.executable, "-m", "validation.worker", json.dumps({"task": task, **arguments})]
+    seen = {"device": device} if task == "solve" else {}
+    words = json.dumps({"task": task, **seen, **arguments})
+    command = [sys.executable, "-m", "validation.worker", words]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=TIME_LIMIT
+            command,
+            cwd=ROOT,
+            env=one_thread(device),
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT,
         )
     except subprocess.TimeoutExpired:
         raise MeasurementError(f"not finished after {TIME_LIMIT:.0f} s") from None
@@ -51,7 +61,9 @@ def run_worker(task: str, **arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure_case(case: Case, suite: Suite, repeats: int, timed: bool = True) -> Result:
+def measure_case(
+    case: Case, suite: Suite, repeats: int, timed: bool = True, device: str = "cpu"
+) -> Result:
     """Solve a case and judge it; a solve that fails misses its limits.
 
     Arguments:
@@ -87,6 +99,7 @@ def measure_case(case: Case, suite: Suite, repeats: int, timed: bool = True) -> 
             growth=case.growth is not None,
             seeds=case.seeds,
             data_sets=0 if case.inside is None else DATA_SETS,
+            device=device,
         )
     except MeasurementError as error:
         return {**about, "passed": False, "missed": [f"failed: {error}"]}

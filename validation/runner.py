@@ -7,6 +7,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from validation.cases import GROUPS, PARTS, QUICK, Case, CommandCase, Suite, loa
 from validation.experiments.command import main as experiments
 from validation.page import RESULTS, TABLE, write_page
 
+GPU = "gpu"
+"""The file of the results on a GPU."""
+
 EXPERIMENTS = "experiments"
+
+CPU, CUDA = "cpu", "cuda"
 
 MISSED, BAD_INPUT = 1, 2
 
@@ -31,10 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         everything = load_suite()
         suite = everything.select(options.cases)
+        about = found_gpu(options.device)
         if options.table:
             write_page(RESULTS, TABLE)
             return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, measure.MeasurementError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     if options.list:
@@ -44,10 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     quick = options.cases == [QUICK]
     repeats = options.repeats or (1 if quick else REPEATS)
-    budget = None if options.no_fem or quick else options.fem_budget
-    data = run(suite, repeats, budget, _say, timed=not quick)
+    if options.device != CPU:
+        # scikit-fem and the commands have no GPU, and the limits of seconds are for a CPU.
+        suite = replace(suite, commands=())
+    plain = options.device == CPU and not quick
+    budget = None if options.no_fem or not plain else options.fem_budget
+    data = run(suite, repeats, budget, _say, timed=plain, device=options.device)
+    data["machine"].update(about)
     if options.out:
         write(data, options.out)
+    elif options.device != CPU:
+        if everything.part(["figures"]).names <= suite.names:
+            write(data, RESULTS / f"{GPU}.json")
     else:
         write_parts(data, suite, everything)
     print(summary(data))
@@ -60,6 +75,7 @@ def run(
     fem_budget: float | None,
     say: Callable[[str], None],
     timed: bool = True,
+    device: str = CPU,
 ) -> dict[str, Any]:
     """Measure a suite.
 
@@ -70,7 +86,7 @@ def run(
     """
     cases = []
     for case in suite.cases:
-        result = measure.measure_case(case, suite, repeats, timed)
+        result = measure.measure_case(case, suite, repeats, timed, device)
         say(line(result))
         cases.append(result)
     commands = []
@@ -93,6 +109,15 @@ def run(
     }
     checks = measure.judge_sweeps(cases, suite.noise) if timed else []
     return gathered(about, cases, checks, commands)
+
+
+def found_gpu(device: str) -> dict[str, Any]:
+    """What is known of the GPU, nothing for the CPU.
+
+    Raises:
+        MeasurementError: a GPU was asked for, and there is none.
+    """
+    return {} if device == CPU else dict(measure.run_worker("gpu", device))
 
 
 def gathered(
@@ -187,6 +212,13 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         help="JSON file; if not given, each file of results/ all of whose cases were measured",
+    )
+    parser.add_argument(
+        "--device",
+        choices=(CPU, CUDA),
+        default=CPU,
+        help="cuda: solve on a GPU; `figures` then goes to results/gpu.json, and limits of "
+        "seconds fail nothing",
     )
     parser.add_argument("--no-fem", action="store_true", help="leave scikit-fem out")
     parser.add_argument(

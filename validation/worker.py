@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.linalg
 
+from validation import machine
+
 if TYPE_CHECKING:
     from gmnm_pde.problem import Problem
     from gmnm_pde.solution import Solution
@@ -45,6 +47,7 @@ def solve(
     growth: bool = False,
     seeds: int = 1,
     data_sets: int = 0,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Solve a problem of the catalogue ``repeats`` times, or with each of several seeds, after the
     calibration and a warm-up.
@@ -53,6 +56,7 @@ def solve(
         changes: of the problem, as ``--set`` takes them.
         growth: whether errors in the first and the last hundredth of the time are compared.
         data_sets: how many other data sets, of the reference with noise, are made and solved.
+        device: "cpu" or "cuda"; a solve's seconds end when the device has finished.
 
     The warm-up is another, small solve: it loads what torch and scipy load on first use and
     cannot leave anything behind that helps the case.
@@ -64,10 +68,10 @@ def solve(
 
     torch.set_num_threads(1)
     before = calibrate(int(calibration["rows"]), int(calibration["columns"]))
-    gp.solve("poisson", rtol=0.1, device="cpu")
+    gp.solve("poisson", rtol=0.1, device=device)
     file = load_problem(problem, changes)
     recipe = file.recipe() if solver is None else solver
-    options: dict[str, Any] = {"rtol": rtol, "time_limit": time_limit, "device": "cpu"}
+    options: dict[str, Any] = {"rtol": rtol, "time_limit": time_limit, "device": device}
     chosen = range(seeds) if seeds > 1 else [0] * repeats
     solutions = [gp.solve(file.problem, solver=recipe, seed=seed, **options) for seed in chosen]
     runs = [solution.metrics() for solution in solutions]
@@ -81,15 +85,15 @@ def solve(
         "seeds": seeds,
         **{key: runs[-1][key] for key in ("status", "reason", "units", "parameters", "points")},
         "statuses": [run["status"] for run in runs],
-        "dtype": runs[-1]["dtype"],
+        **{key: runs[-1][key] for key in ("dtype", "device")},
         "inferred": runs[-1]["inferred"],
         "inferred_error": _worst_of([run["inferred_error"] for run in runs]),
         **({"errors_at_ends": errors_at_ends(file.problem, solutions[-1])} if growth else {}),
-        **({"inside": inside(file.problem, data_sets)} if data_sets else {}),
+        **({"inside": inside(file.problem, data_sets, device)} if data_sets else {}),
     }
 
 
-def inside(problem: Problem, data_sets: int) -> int:
+def inside(problem: Problem, data_sets: int, device: str = "cpu") -> int:
     """How many data sets, the exact solution at the same places with noise of one percent of its
     largest value, give all constants within two standard errors."""
     import torch
@@ -105,7 +109,7 @@ def inside(problem: Problem, data_sets: int) -> int:
         generator = torch.Generator().manual_seed(seed)
         normal = torch.randn(exact.shape, generator=generator, dtype=exact.dtype)
         noise = 0.01 * exact.abs().max() * normal
-        solution = gp.solve(replace(problem, data=gp.Data(points, exact + noise)), device="cpu")
+        solution = gp.solve(replace(problem, data=gp.Data(points, exact + noise)), device=device)
         errors = solution.findings.errors
         count += all(
             abs(value - truth[name]) <= 2 * errors[name]
@@ -146,7 +150,12 @@ def _worst(values: list[float | None]) -> float | None:
     return max(known) if known and len(known) == len(values) else None
 
 
-TASKS: dict[str, Callable[..., Any]] = {"calibrate": calibrate, "solve": solve, "fem": fem}
+TASKS: dict[str, Callable[..., Any]] = {
+    "calibrate": calibrate,
+    "solve": solve,
+    "fem": fem,
+    "gpu": machine.gpu,
+}
 
 
 def main() -> None:

@@ -38,6 +38,14 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="The run folder; runs/NAME-TIME if not given."),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where to compute.")]
+ResumedDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda",
+        help="Where to go on; where the run was begun, if not given.",
+    ),
+]
 Rtol = Annotated[
     float | None, typer.Option("--rtol", help="Relative L2 error asked for, such as 1e-6.")
 ]
@@ -85,14 +93,19 @@ def check_options(
         raise InputError(f"--device {device!r} is unknown.", mend="Use auto, cpu or cuda.")
 
 
-def check_device(device: str) -> None:
-    """Refuse CUDA where there is none. Raises InputError."""
+def check_device(device: str, resumed: bool = False) -> None:
+    """Refuse CUDA where there is none. Raises InputError.
+
+    Arguments:
+        resumed: whether the device may be that of a run which was begun elsewhere.
+    """
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
+        other = "Go on with --device cpu" if resumed else "Leave --device out"
         raise InputError(
             "--device cuda: torch finds no CUDA device on this machine.",
-            mend="Leave --device out, or install a CUDA build of torch.",
+            mend=f"{other}, or install a CUDA build of torch.",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,15 +64,24 @@ def solve_into(
 
 
 def resume_run(
-    path: Path, code: Path | None, rtol: float | None, time_limit: float | None, quiet: bool
+    path: Path,
+    code: Path | None,
+    rtol: float | None,
+    device: str | None,
+    time_limit: float | None,
+    quiet: bool,
 ) -> int:
-    """Go on with the run of a folder; returns the exit code. Raises InputError."""
+    """Go on with the run of a folder; returns the exit code. Raises InputError.
+
+    Arguments:
+        device: where it goes on; None for where it was begun.
+    """
     from gmnm_pde import runs
     from gmnm_pde.config import load_problem, load_recipe
 
     manifest = runs.read_manifest(path)
     if manifest.get("kind", "solve") != "solve":
-        return resume_study(path, code, manifest)
+        return _resume_study(path, code, manifest, device)
     solution = runs.open_solution(path, code)
     if solution.status == "converged" and rtol is None:
         raise InputError(
@@ -87,8 +96,8 @@ def resume_run(
     if rtol is not None:
         recipe = dataclasses.replace(recipe, rtol=rtol)
     asked = manifest.get("options") or {}
-    device = str(asked.get("device") or "auto")
-    check_device(device)
+    device = device or str(asked.get("device") or "auto")
+    check_device(device, resumed=True)
     options = {
         "seed": solution.seed,
         "device": device,
@@ -97,6 +106,21 @@ def resume_run(
     }
     file = load_problem(code or path / "problem.yaml")
     return _solve(runs.open_run(path), file, recipe, options, quiet)
+
+
+def _resume_study(
+    path: Path, code: Path | None, manifest: Mapping[str, Any], device: str | None
+) -> int:
+    asked = str((manifest.get("options") or {}).get("device") or "auto")
+    if device not in (None, asked):
+        raise InputError(
+            f"--device {device}: the rows of a study are compared, and so far they are from "
+            f"{asked}.",
+            mend="Leave --device out, or begin another study.",
+            file=path,
+        )
+    check_device(asked)
+    return resume_study(path, code, manifest)
 
 
 def _solve(
