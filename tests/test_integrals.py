@@ -311,18 +311,24 @@ def test_kirchhoffs_equation_in_the_plane():
     assert solved(kirchhoff(gp.Rectangle((0, 1), (0, 1)))) < 1e-11
 
 
+FIXED = Problem(
+    "x", "u", LINE,
+    [lambda u, x, integral: -u.xx + integral(u) - pi**2 * cos(pi * x) - 3],
+    [gp.Neumann("boundary", 0.0)], reference=Exact({"u": lambda x: 3 + cos(pi * x)}),
+)  # fmt: skip
+
+
 def test_an_integral_fixes_the_constant_that_fluxes_leave_free():
-    problem = Problem(
-        "x", "u", LINE,
-        [lambda u, x, integral: -u.xx + integral(u) - pi**2 * cos(pi * x) - 3],
-        [gp.Neumann("boundary", 0.0)], reference=Exact({"u": lambda x: 3 + cos(pi * x)}),
-    )  # fmt: skip
-    assert not check(problem).free
-    assert solved(problem) < 1e-12
-    (unfixed,) = (
-        replace(problem, equations=[lambda u, x, integral: -u.xx + integral(lambda u: u.x**2)]),
-    )
-    assert check(unfixed).free == ("u",)
+    assert not check(FIXED).free
+    assert solved(FIXED) < 1e-12
+    slopes = [lambda u, integral: -u.xx + integral(lambda u: u.x**2)]
+    assert check(replace(FIXED, equations=slopes)).free == ("u",)
+
+
+def test_references_see_that_an_integral_fixes_a_constant():
+    points = LINE.sample_interior(50)
+    found = Spectral().evaluate(FIXED, points).values[:, 0]
+    torch.testing.assert_close(found, 3 + cos(pi * points[:, 0]), rtol=1e-10, atol=0)
 
 
 def test_an_integral_in_a_condition():
@@ -419,11 +425,16 @@ def test_in_time_in_the_plane(domain):
 
 
 def test_a_constraint_on_an_integral_holds_at_all_times_in_space_time():
+    """The equation and the fluxes leave a function of time free."""
+
+    def exact(x: Tensor, t: Tensor) -> Tensor:
+        return 3 + sin(5 * t) + cos(pi * x) * (1 + t)
+
     problem = Problem(
         "xt", "u", LINE,
         [lambda u, x, t: u.xx + pi**2 * cos(pi * x) * (1 + t)],
-        [gp.Neumann("boundary", 0.0), gp.IntegralCondition(lambda u: u, 3.0)],
-        time=(0, 2), reference=Exact({"u": lambda x, t: 3 + cos(pi * x) * (1 + t)}),
+        [gp.Neumann("boundary", 0.0), gp.IntegralCondition(lambda u, t: u - sin(5 * t), 3.0)],
+        time=(0, 2), reference=Exact({"u": exact}),
     )  # fmt: skip
     assert solved(problem, solver=by(gp.GMNMSpec(), gp.LeastSquares()), rtol=1e-7) < 1e-7
 
