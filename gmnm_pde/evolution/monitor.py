@@ -85,12 +85,8 @@ def _along(
 
 def smooth(x: np.ndarray, length: np.ndarray) -> np.ndarray:
     """The largest function below that grows by at most one for each unit of x."""
-    result = length.copy()
-    for order in (range(1, len(x)), range(len(x) - 2, -1, -1)):
-        for i in order:
-            j = i - 1 if order.step > 0 else i + 1
-            result[i] = min(result[i], result[j] + abs(x[i] - x[j]))
-    return result
+    ahead = np.minimum.accumulate(length - x) + x
+    return np.minimum.accumulate((ahead + x)[::-1])[::-1] - x
 
 
 def widened(

@@ -88,10 +88,10 @@ class Pencil:
     def solve(self, factor: Factor, F: Tensor) -> Tensor:
         """z of G(f) z = F, (size,)."""
         z = torch.empty_like(F)
-        held = self._solve_held.to(F.dtype) @ (F[self._static] / self._norms)
-        right = (F[self._rows] - factor.held.to(F.dtype) @ held) / factor.scale
+        held = _applied(self._solve_held, F[self._static] / self._norms)
+        right = (F[self._rows] - _applied(factor.held, held)) / factor.scale
         rest = torch.linalg.lu_solve(factor.LU, factor.pivots, right[:, None])[:, 0]
-        z[self._order[: self._rank]] = held - self._W.to(F.dtype) @ rest
+        z[self._order[: self._rank]] = held - _applied(self._W, rest)
         z[self._order[self._rank :]] = rest
         return z
 
@@ -103,6 +103,13 @@ def _pivoted(B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return torch.zeros(0, 0).to(B), B, torch.arange(size)
     Q, R, order = scipy.linalg.qr(B.numpy(), mode="economic", pivoting=True, check_finite=False)
     return torch.from_numpy(Q), torch.from_numpy(R), torch.from_numpy(order.astype(np.int64))
+
+
+def _applied(matrix: Tensor, z: Tensor) -> Tensor:
+    """matrix @ z; of a real matrix and a complex z without a complex copy of the matrix."""
+    if z.is_complex() and not matrix.is_complex():
+        return torch.view_as_complex(matrix @ torch.view_as_real(z))
+    return matrix @ z
 
 
 def _combined(parts: Sequence[Tensor], powers: Sequence[complex]) -> Tensor:

@@ -29,6 +29,10 @@ class Tableau:
             pairs are there once, the one with a positive imaginary part, in ``kept``.
         check: a time in (0, 1) at which the equations are not imposed.
         constant: error of c over h times the filtered defect at ``check``.
+        back, inside: what extrapolates from the nodes to the start, (s,), and interpolates to
+            ``check``.
+        path, slope: what interpolates from the start and the nodes to ``check``, (s + 1,), and
+            differentiates there.
     """
 
     nodes: Tensor
@@ -40,6 +44,10 @@ class Tableau:
     check: float
     constant: float
     real: int
+    back: Tensor
+    inside: Tensor
+    path: Tensor
+    slope: Tensor
 
     @property
     def stages(self) -> int:
@@ -72,11 +80,29 @@ def tableau(stages: int) -> Tableau:
     values[real], vectors[:, real] = values[real].real, vectors[:, real].real
     kept = tuple(i for i in range(stages) if i == real or values[i].imag > 0)
     check, constant = _defect_check(nodes)
-    tensor = torch.from_numpy
+    tensor, with_start = torch.from_numpy, np.concatenate([[0.0], nodes])
     return Tableau(
         tensor(nodes), tensor(A), kept, tensor(values), tensor(vectors),
         tensor(np.linalg.inv(vectors)), check, constant, real,
+        lagrange(nodes, 0.0), lagrange(nodes, check), lagrange(with_start, check),
+        _slopes(with_start, check),
     )  # fmt: skip
+
+
+def lagrange(nodes: np.ndarray, at: float | np.ndarray) -> Tensor:
+    """The Lagrange polynomials of nodes at a point, (nodes,), or at points, (points, nodes)."""
+    at = np.asarray(at)[..., None]
+    columns = [
+        np.prod((at - others) / (node - others), axis=-1)
+        for node, others in ((node, np.delete(nodes, i)) for i, node in enumerate(nodes))
+    ]
+    return torch.from_numpy(np.stack(columns, -1))
+
+
+def _slopes(nodes: np.ndarray, at: float) -> Tensor:
+    """The derivatives of the Lagrange polynomials of nodes at a point, (nodes,)."""
+    rows = [np.polynomial.Polynomial.fromroots(np.delete(nodes, i)) for i in range(len(nodes))]
+    return torch.tensor([p.deriv()(at) / p(node) for p, node in zip(rows, nodes, strict=True)])
 
 
 def radau_nodes(stages: int) -> np.ndarray:

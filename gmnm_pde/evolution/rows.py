@@ -36,6 +36,14 @@ def moved(block: Block, time: float) -> Block:
     return replace(block, points=points)
 
 
+def repeated(block: Block, times: Sequence[float]) -> tuple[Tensor, Tensor | None]:
+    """The points of a block, and its normals, at one time after the other."""
+    count = len(times)
+    points = block.points.repeat(count, 1)
+    points[:, -1] = points.new_tensor(times).repeat_interleave(len(block.points))
+    return points, None if block.normals is None else block.normals.repeat(count, 1)
+
+
 def equation_blocks(problem: Problem, points: Tensor, time: float) -> list[Block]:
     """The equations at points in space."""
     ones = points.new_ones(len(points))

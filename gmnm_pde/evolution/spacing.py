@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from math import ceil
 
@@ -32,6 +33,13 @@ END_POINTS = 5
 
 SCATTERED_POINTS = 2.5
 """Points over units inside domains that are not boxes."""
+
+
+@cache
+def _gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre points and weights on [-1, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return nodes, weights
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Spacing:
         points, weights = [], []
         for i, (low, high) in enumerate(pairwise(edges)):
             ends = END_POINTS if i in (0, panels - 1) else 0
-            nodes, parts = np.polynomial.legendre.leggauss(per_panel + ends)
+            nodes, parts = _gauss(per_panel + ends)
             points.append(low + 0.5 * (high - low) * (1 + nodes))
             weights.append(0.5 * (high - low) * parts)
         return np.concatenate(points), np.concatenate(weights)

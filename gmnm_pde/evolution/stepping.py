@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import isfinite
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gmnm_pde.evolution.pencil import Factor, Pencil
-from gmnm_pde.evolution.radau import Tableau
+from gmnm_pde.evolution.radau import Tableau, lagrange
 from gmnm_pde.evolution.system import System
 
 ITERATIONS = 12
@@ -96,14 +95,12 @@ class Stepper:
         self.fresh, self.stale = True, False
 
     def _newton(self, time: float, state: Tensor, h: float, y: Tensor) -> tuple[Tensor, int] | None:
-        nodes = self.tableau.nodes.tolist()
+        times = [time + tau * h for tau in self.tableau.nodes.tolist()]
         limit = max(NEWTON_SHARE * self.tolerance, ROUNDING)
         last = float("inf")
         for iteration in range(1, ITERATIONS + 1):
             D = self._states(state, y, h)
-            F = torch.stack(
-                [self.system.residual(time + tau * h, D[i]) for i, tau in enumerate(nodes)]
-            )
+            F = self.system.residuals(times, D)
             if not bool(F.isfinite().all()):
                 return None
             change = self._solve(F, h)
@@ -172,10 +169,9 @@ class Stepper:
     def _begin(self, state: Tensor, D: Tensor) -> Tensor:
         """c at the start; an unknown without a time derivative has none but by extrapolation."""
         begin = state[0].clone()
-        back = _lagrange(self.tableau.nodes.numpy(), 0.0)
         for j, order in enumerate(self.system.shape.orders):
             if order == 0:
-                begin[j] = torch.tensordot(back, D[:, 0, j], 1)
+                begin[j] = torch.tensordot(self.tableau.back, D[:, 0, j], 1)
         return begin
 
     def _error(
@@ -183,24 +179,21 @@ class Stepper:
     ) -> float:
         """The defect between the nodes, filtered by the real factor and integrated."""
         tab, tau = self.tableau, self.tableau.check
-        inside = _lagrange(tab.nodes.numpy(), tau)
-        with_start = _lagrange(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
         at = torch.zeros_like(state)
         for j, order in enumerate(self.system.shape.orders):
             if order == 0 and known:
-                at[0, j] = torch.tensordot(with_start, torch.cat([state[None, 0, j], y[:, j]]), 1)
+                at[0, j] = torch.tensordot(tab.path, torch.cat([state[None, 0, j], y[:, j]]), 1)
                 continue
-            at[order, j] = torch.tensordot(inside, y[:, j], 1)
+            at[order, j] = torch.tensordot(tab.inside, y[:, j], 1)
             for rate in range(order):
                 at[rate, j] = torch.tensordot(
-                    with_start, torch.cat([state[None, rate, j], D[:, rate, j]]), 1
+                    tab.path, torch.cat([state[None, rate, j], D[:, rate, j]]), 1
                 )
         defect = self.system.residual(time + tau * h, at)
         assert self.pencil is not None
         z = self.pencil.solve(self._factors[h][tab.kept.index(tab.real)], defect)
         z = z.reshape(self.system.unknowns, -1)
         gamma = float(tab.values[tab.real].real)
-        slope = _lagrange_slopes(np.concatenate([[0.0], tab.nodes.numpy()]), tau)
         errors = []
         for j, order in enumerate(self.system.shape.orders):
             if order:
@@ -208,7 +201,7 @@ class Stepper:
                 # The derivative of c is c' at the nodes only: between them it is missed as well.
                 for rate in range(order - 1):
                     path = torch.cat([state[None, rate, j], D[:, rate, j]])
-                    missed = torch.tensordot(slope, path, 1) - h * at[rate + 1, j]
+                    missed = torch.tensordot(tab.slope, path, 1) - h * at[rate + 1, j]
                     error = error + missed.norm()
                 errors.append(tab.constant * error / self.scale[j])
             elif j not in self.system.shape.multipliers:
@@ -222,23 +215,7 @@ class Stepper:
             first = torch.stack([state[o, j] for j, o in enumerate(self.system.shape.orders)])
             return first.expand(tab.stages, -1, -1).clone()
         where = 1 + tab.nodes.numpy() * (h / before.length)
-        weights = torch.stack([_lagrange(tab.nodes.numpy(), tau) for tau in where])
-        return torch.einsum("is,sjk->ijk", weights, before.stages)
-
-
-def _lagrange(nodes: np.ndarray, at: float) -> Tensor:
-    """The Lagrange polynomials of nodes at a point, (nodes,)."""
-    weights = np.ones(len(nodes))
-    for i, node in enumerate(nodes):
-        others = np.delete(nodes, i)
-        weights[i] = np.prod((at - others) / (node - others))
-    return torch.from_numpy(weights)
-
-
-def _lagrange_slopes(nodes: np.ndarray, at: float) -> Tensor:
-    """The derivatives of the Lagrange polynomials of nodes at a point, (nodes,)."""
-    rows = [np.polynomial.Polynomial.fromroots(np.delete(nodes, i)) for i in range(len(nodes))]
-    return torch.tensor([p.deriv()(at) / p(node) for p, node in zip(rows, nodes, strict=True)])
+        return torch.tensordot(lagrange(tab.nodes.numpy(), where), before.stages, 1)
 
 
 def next_length(h: float, error: float, tolerance: float, stages: int) -> float:
