@@ -113,7 +113,7 @@ class March:
         ground, state, first = self._first()
         segments: list[Segment] = []
         t, h = self.start, 1e-3 * (self.end - self.start)
-        before: Step | None = None
+        before, known = None, False
         error, largest, steps, rejected, again = 0.0, 0.0, 0, 0, 0
         stopped = None
         while t < self.end - SHORTEST * (self.end - self.start):
@@ -124,7 +124,7 @@ class March:
                 stopped = "steps become ever shorter: the solution may cease to exist"
                 break
             h = self._fitted(t, h)
-            step = ground.stepper.step(t, state, h, before)
+            step = ground.stepper.step(t, state, h, before, known)
             # From data that do not agree with the conditions no step is accurate; the error of a
             # short one stays in it, as the method damps what is stiff.
             rough = t == self.start and h <= plan.tolerance**2 * (self.end - self.start)
@@ -136,7 +136,7 @@ class March:
                     if step is None
                     else next_length(h, step.error, plan.tolerance, tab.stages)
                 )
-                before = None if step is None else before
+                before = step if step is not None and isfinite(step.error) else None
                 rejected += 1
                 continue
             # What a state was before its first step may be zero, or what a bad step made of it.
@@ -151,19 +151,19 @@ class March:
                 needed = self._scales(ground, state)
                 if fit.wider < OUTRUN:
                     needed = merged(fit.scales, needed)
-                ground, state = self._renewed(ground, segments, t, state, needed)
-                before, h = None, (0.5 if fit.wider < OUTRUN else 0.2) * h
+                ground, state, before = self._renewed(ground, segments, t, state, needed, step)
+                known, h = False, (0.5 if fit.wider < OUTRUN else 0.2) * h
                 continue
             again = 0
-            t, state, before = t + h, step.end, step
+            t, state, before, known = t + h, step.end, step, True
             ground.times.append(t)
             ground.values.append(step.values)
             error, steps = error + step.error, steps + 1
             largest = max(largest, step.error)
             h = next_length(h, step.error, plan.tolerance, tab.stages)
             if (fit.wider > WIDER or fit.fewer) and t < self.end:
-                ground, state = self._renewed(ground, segments, t, state, fit.scales)
-                before = None
+                ground, state, before = self._renewed(ground, segments, t, state, fit.scales, step)
+                known = False
         last = ground.segment()
         segments += [last] if last is not None else []
         return Journey(
@@ -263,9 +263,10 @@ class March:
         return ground
 
     def _renewed(
-        self, old: Ground, segments: list[Segment], t: float, state: Tensor, needed: Scales
-    ) -> tuple[Ground, Tensor]:
-        """New units for a state, and the state on them."""
+        self, old: Ground, segments: list[Segment], t: float, state: Tensor, needed: Scales,
+        step: Step,
+    ) -> tuple[Ground, Tensor, Step]:  # fmt: skip
+        """New units for a state; the state and the last step on them."""
         reached = [
             widened(scale, self._reach(old, state, axis, scale))
             for axis, scale in enumerate(needed)
@@ -274,8 +275,10 @@ class March:
         ground = self._ground(spacings, t)
         done = old.segment()
         segments += [done] if done is not None else []
-        moved = ground.modes.project(old.modes.on(ground.modes.lattice, state))
-        return ground, ground.system.admissible(t, moved)
+        both = torch.cat([state, step.stages])
+        moved = ground.modes.project(old.modes.on(ground.modes.lattice, both))
+        state, stages = moved[: len(state)], moved[len(state) :]
+        return ground, ground.system.admissible(t, state), replace(step, stages=stages)
 
     def _reach(
         self, ground: Ground, state: Tensor, axis: int, scale: tuple[np.ndarray, np.ndarray]

@@ -85,8 +85,13 @@ def _along(
 
 def smooth(x: np.ndarray, length: np.ndarray) -> np.ndarray:
     """The largest function below that grows by at most one for each unit of x."""
-    ahead = np.minimum.accumulate(length - x) + x
-    return np.minimum.accumulate((ahead + x)[::-1])[::-1] - x
+    # Lists: single numbers of an array take several times as long.
+    result, gaps = length.tolist(), np.diff(x).tolist()
+    for i, gap in enumerate(gaps):
+        result[i + 1] = min(result[i + 1], result[i] + gap)
+    for i in range(len(gaps) - 1, -1, -1):
+        result[i] = min(result[i], result[i + 1] + gaps[i])
+    return np.array(result)
 
 
 def widened(

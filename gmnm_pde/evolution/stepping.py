@@ -27,6 +27,16 @@ ROUNDING = 4e-15
 """No correction is asked to be smaller, relative to the coefficients."""
 
 
+FARTHEST = 4.3
+"""No step is guessed by a polynomial that far beyond its start, in lengths of its own."""
+
+TRUST = 0.8
+"""Power of the rate at which Newton's method converged in the step before (Hairer & Wanner, IV.8)."""
+
+SLOW = 0.02
+"""With a slower rate, derivatives are renewed where the matrices are factored anew anyway."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A step that was solved.
@@ -63,28 +73,37 @@ class Stepper:
     scale: Tensor
     pencil: Pencil | None = None
     stale: bool = True
-    fresh: bool = False
+    rate: float = 1.0
     _factors: dict[float, list[Factor]] = field(default_factory=dict)
 
-    def step(self, time: float, state: Tensor, h: float, before: Step | None) -> Step | None:
-        """A step of length h, None if Newton's method does not converge."""
-        if self.stale:
-            self._refresh(time + h, state)
-        guess = self._guess(state, h, before)
+    def step(
+        self, time: float, state: Tensor, h: float, before: Step | None, known: bool = False
+    ) -> Step | None:
+        """A step of length h, None if Newton's method does not converge.
+
+        Arguments:
+            before: a step on the same modes, the one before or a longer one from the same time,
+                whose polynomial is where Newton's method begins.
+            known: whether the state holds the unknowns without a rate.
+        """
+        guess = self._guess(time, state, h, before)
+        slow = self.rate > SLOW and h not in self._factors
+        fresh = self.stale or slow
+        if fresh:
+            self._refresh(*self._middle(time, state, h, before, guess))
         found = self._newton(time, state, h, guess)
-        if found is None and not self.fresh:
+        if found is None and (before is not None or not fresh):
             self._refresh(time + h, state)
-            found = self._newton(time, state, h, self._guess(state, h, None))
+            found = self._newton(time, state, h, self._guess(time, state, h, None))
         if found is None:
+            self.stale = True
             return None
         y, iterations = found
-        self.fresh = False
-        if iterations > ITERATIONS // 2:
-            self.stale = True
+        self.stale = iterations > ITERATIONS // 3
         D = self._states(state, y, h)
-        begin = self._begin(state, D) if before is None else state[0]
+        begin = state[0] if known else self._begin(state, D)
         values = torch.cat([begin[None], D[:, 0]])
-        error = self._error(time, state, y, D, h, before is not None)
+        error = self._error(time, state, y, D, h, known)
         return Step(time, h, y, values, D[-1].clone(), error, iterations)
 
     # -------------------------------------------------------------------------------- details
@@ -92,12 +111,23 @@ class Stepper:
     def _refresh(self, time: float, state: Tensor) -> None:
         self.pencil = Pencil(self.system.jacobians(time, state), self.system.held)
         self._factors.clear()
-        self.fresh, self.stale = True, False
+        self.rate = 1.0
+
+    def _middle(
+        self, time: float, state: Tensor, h: float, before: Step | None, guess: Tensor
+    ) -> tuple[float, Tensor]:
+        """Where Newton's matrices are taken: in the middle of the step, as far as it is known."""
+        if before is None:
+            return time + h, state
+        i = self.tableau.stages // 2
+        return time + float(self.tableau.nodes[i]) * h, self._states(state, guess, h)[i]
 
     def _newton(self, time: float, state: Tensor, h: float, y: Tensor) -> tuple[Tensor, int] | None:
         times = [time + tau * h for tau in self.tableau.nodes.tolist()]
         limit = max(NEWTON_SHARE * self.tolerance, ROUNDING)
         last = float("inf")
+        # That of the step before counts less from step to step, so that it is measured again.
+        self.rate = max(self.rate, ROUNDING) ** TRUST
         for iteration in range(1, ITERATIONS + 1):
             D = self._states(state, y, h)
             F = self.system.residuals(times, D)
@@ -106,7 +136,11 @@ class Stepper:
             change = self._solve(F, h)
             y = y + change
             size = self._size(self._integrated(change, h))
-            if size <= limit:
+            if iteration > 1:
+                self.rate = size / last
+            # What is left falls by the same rate again and again.
+            left = size * self.rate / (1 - self.rate) if self.rate < 1 else float("inf")
+            if min(size, left) <= limit:
                 return y, iteration
             # Slower than needed to arrive in the iterations that are left.
             if size > 0.9 * last and iteration > 2:
@@ -208,14 +242,15 @@ class Stepper:
                 errors.append(z[j].norm() / self.scale[j])
         return float(torch.stack(errors).max())
 
-    def _guess(self, state: Tensor, h: float, before: Step | None) -> Tensor:
-        """y by extrapolating the step before, or constant."""
+    def _guess(self, time: float, state: Tensor, h: float, before: Step | None) -> Tensor:
+        """y by the polynomial of another step, or constant."""
         tab = self.tableau
-        if before is None or before.length < 0.3 * h or len(before.stages) != tab.stages:
-            first = torch.stack([state[o, j] for j, o in enumerate(self.system.shape.orders)])
-            return first.expand(tab.stages, -1, -1).clone()
-        where = 1 + tab.nodes.numpy() * (h / before.length)
-        return torch.tensordot(lagrange(tab.nodes.numpy(), where), before.stages, 1)
+        if before is not None and len(before.stages) == tab.stages:
+            where = (time - before.start + tab.nodes.numpy() * h) / before.length
+            if where[-1] < FARTHEST:
+                return torch.tensordot(lagrange(tab.nodes.numpy(), where), before.stages, 1)
+        first = torch.stack([state[o, j] for j, o in enumerate(self.system.shape.orders)])
+        return first.expand(tab.stages, -1, -1).clone()
 
 
 def next_length(h: float, error: float, tolerance: float, stages: int) -> float:
