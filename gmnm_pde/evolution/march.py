@@ -8,9 +8,10 @@ state is projected on them; a step that outran its units is taken again with bet
 from __future__ import annotations
 
 import time as clock
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite, log
 
 import numpy as np
 import torch
@@ -50,6 +51,14 @@ MORE = 10.0
 
 UNSEEN = 10.0
 """An initial state that misses more than this many tolerances is looked at more closely."""
+
+ROOM = 0.9
+"""A step is to widen what units miss to this power of MUCH_WIDER, from what it is."""
+
+SEEN_PACE = 0.1
+LATE = 1.5
+"""After this part of the steps of the level before, a level ends that is on the way to take so many
+times as long as it may."""
 
 HORIZON = 1 / 20
 """Units cover what moves within this part of the time, up to REACH lengths."""
@@ -113,11 +122,11 @@ class March:
         ground, state, first = self._first()
         segments: list[Segment] = []
         t, h = self.start, 1e-3 * (self.end - self.start)
-        before, known = None, False
+        before, known, wider, began = None, False, AHEAD, clock.perf_counter()
         error, largest, steps, rejected, again = 0.0, 0.0, 0, 0, 0
         stopped = None
         while t < self.end - SHORTEST * (self.end - self.start):
-            if clock.perf_counter() > plan.deadline:
+            if self._late(t, began):
                 stopped = "the time limit"
                 break
             if h < SHORTEST * (self.end - self.start):
@@ -153,6 +162,7 @@ class March:
                     needed = merged(fit.scales, needed)
                 ground, state, before = self._renewed(ground, segments, t, state, needed, step)
                 known, h = False, (0.5 if fit.wider < OUTRUN else 0.2) * h
+                wider = AHEAD
                 continue
             again = 0
             t, state, before, known = t + h, step.end, step, True
@@ -160,10 +170,12 @@ class March:
             ground.values.append(step.values)
             error, steps = error + step.error, steps + 1
             largest = max(largest, step.error)
+            growth, wider = log(fit.wider / wider) / h, fit.wider
             h = next_length(h, step.error, plan.tolerance, tab.stages)
             if (fit.wider > WIDER or fit.fewer) and t < self.end:
                 ground, state, before = self._renewed(ground, segments, t, state, fit.scales, step)
-                known = False
+                known, wider = False, AHEAD
+            h = _in_reach(h, wider, growth)
         last = ground.segment()
         segments += [last] if last is not None else []
         return Journey(
@@ -180,6 +192,16 @@ class March:
         )
 
     # -------------------------------------------------------------------------------- details
+
+    def _late(self, t: float, began: float) -> bool:
+        """Whether the deadline is over, or the end will be far beyond it, if steps are spread over
+        time as those of the level before."""
+        now, pace = clock.perf_counter(), self.plan.pace
+        if now > self.plan.deadline:
+            return True
+        share = bisect_right(pace, t) / len(pace) if pace else 0.0
+        allowed = share * (self.plan.deadline - began)
+        return share > SEEN_PACE and now - began > LATE * allowed
 
     def _fitted(self, t: float, h: float) -> float:
         """A step that ends with the march, or leaves room for one as long."""
@@ -292,3 +314,9 @@ class March:
 
     def _scales(self, ground: Ground, state: Tensor, smooth_first: bool = True) -> Scales:
         return self.sizes.scales(ground.modes, ground.spacings, state, smooth_first)
+
+
+def _in_reach(h: float, wider: float, growth: float) -> float:
+    """A length that does not outrun the units: what they are too wide by has grown by a rate."""
+    allowed = ROOM * log(MUCH_WIDER / wider) / growth if growth > 0 and wider < MUCH_WIDER else inf
+    return min(h, max(allowed, 0.2 * h))

@@ -74,7 +74,7 @@ def _along(
     """The smallest length at every sample of a coordinate."""
     low, high = domain.lower[axis], domain.upper[axis]
     if domain.fills_box:
-        grid = np.unique(np.concatenate([[low], spacing.quadrature()[0], [high]]))
+        grid = spacing.samples
     else:
         grid = np.linspace(low, high, GRID)
     smallest = np.full(len(grid), np.inf)

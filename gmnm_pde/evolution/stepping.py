@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.evolution.pencil import Factor, Pencil
-from gmnm_pde.evolution.radau import Tableau, lagrange
+from gmnm_pde.evolution.radau import Part, Tableau, lagrange
 from gmnm_pde.evolution.system import System
 
 ITERATIONS = 12
@@ -74,7 +74,7 @@ class Stepper:
     pencil: Pencil | None = None
     stale: bool = True
     rate: float = 1.0
-    _factors: dict[float, list[Factor]] = field(default_factory=dict)
+    _factors: dict[float, tuple[Factor, ...]] = field(default_factory=dict)
 
     def step(
         self, time: float, state: Tensor, h: float, before: Step | None, known: bool = False
@@ -157,24 +157,26 @@ class Stepper:
         if h not in self._factors:
             if len(self._factors) > 3:
                 self._factors.clear()
-            self._factors[h] = [pencil.factor(self._shift(i, h)) for i in tab.kept]
-        moved = tab.inverse @ F.to(torch.complex128)
-        total = torch.zeros_like(F).reshape(len(F), self.system.unknowns, -1)
-        orders = torch.tensor(self.system.shape.orders)[:, None]
-        for i, factor in zip(tab.kept, self._factors[h], strict=True):
-            real, f = i == tab.real, self._shift(i, h)
-            z = pencil.solve(factor, moved[i].real if real else moved[i])
-            y = z.reshape(self.system.unknowns, -1) / torch.tensor(f, dtype=z.dtype) ** orders
-            if real:
-                total += tab.vectors[:, i, None, None].real * y
+            self._factors[h] = tuple(pencil.factor(self._shifts(part, h)) for part in tab.parts)
+        total = torch.zeros_like(F)
+        for part, factor in zip(tab.parts, self._factors[h], strict=True):
+            z = pencil.solve(factor, part.inverse @ F.to(part.inverse.dtype))
+            z = z / self._powers(self._shifts(part, h), z.shape[1])
+            # A conjugate pair is twice the real part of the one that is kept.
+            if z.is_complex():
+                total += 2 * (part.vectors.real @ z.real - part.vectors.imag @ z.imag)
             else:
-                total += 2 * (tab.vectors[:, i, None, None] * y).real
-        return -total
+                total += part.vectors @ z
+        return -total.reshape(len(F), self.system.unknowns, -1)
 
-    def _shift(self, i: int, h: float) -> complex:
-        """h lambda; real for the real one."""
-        value = complex(self.tableau.values[i])
-        return h * (value.real if i == self.tableau.real else value)
+    def _shifts(self, part: Part, h: float) -> Tensor:
+        """h lambda of the eigenvalues of a part."""
+        return h * part.values
+
+    def _powers(self, shifts: Tensor, size: int) -> Tensor:
+        """(h lambda)^order of every coefficient's unknown, (k, size)."""
+        orders = torch.tensor(self.system.shape.orders)
+        return (shifts[:, None] ** orders).repeat_interleave(size // len(orders), 1)
 
     def _states(self, state: Tensor, y: Tensor, h: float) -> Tensor:
         """c, c' and c'' at the nodes, (s, rates, unknowns, modes)."""
@@ -225,9 +227,9 @@ class Stepper:
                 )
         defect = self.system.residual(time + tau * h, at)
         assert self.pencil is not None
-        z = self.pencil.solve(self._factors[h][tab.kept.index(tab.real)], defect)
+        z = self.pencil.solve(self._factors[h][0], defect[None])
         z = z.reshape(self.system.unknowns, -1)
-        gamma = float(tab.values[tab.real].real)
+        gamma = float(tab.parts[0].values)
         errors = []
         for j, order in enumerate(self.system.shape.orders):
             if order:

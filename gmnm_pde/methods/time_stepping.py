@@ -55,6 +55,9 @@ CHECK_POINTS = 1500
 NEAR_ROUNDING = 1e-7
 """Without a tolerance, levels below this may take no longer than all before them."""
 
+ENOUGH = 1e-8
+"""Below this they may take no longer than half of it, and one that brings nothing ends the solve."""
+
 SAFETY = 4.0
 """The estimate over the error that is expected: levels fall less evenly than in steady problems,
 and with a factor of two errors were seen to be up to four times the estimate."""
@@ -73,6 +76,7 @@ PATIENT_SECONDS = 3.0
 """A level that takes less is always tried."""
 
 LONGER = "the next level would take longer than all before it"
+HALF = "the next level would take more than half as long as all before it"
 ENDED = "steps become ever shorter"
 
 
@@ -175,7 +179,7 @@ class TimeStepping(Method):
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
-        began, plan = setting.elapsed, self._plan(setting, memory)
+        began, plan = setting.elapsed, self._plan(setting, memory, state.network)
         try:
             spec = placing(setting, self.name)
             journey = March(setting.problem, memory.shape, spec, plan, memory.first).run()
@@ -232,9 +236,9 @@ class TimeStepping(Method):
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
         asked = setting.rtol is not None
-        near = _near(setting, memory)
+        near, enough = _near(setting, memory), not asked and error < ENOUGH
         quick = memory.seconds < PATIENT_SECONDS
-        if memory.since_best >= (3 if quick else 1 if near else 2):
+        if memory.since_best >= (1 if enough else 3 if quick else 1 if near else 2):
             reason = f"further levels brought no improvement on an estimated error of {error:.1e}"
             unsure = asked or error > UNRESOLVED
             return Outcome("stopped" if unsure else "converged", reason)
@@ -243,8 +247,8 @@ class TimeStepping(Method):
             return Outcome("stopped" if asked else "converged", reason)
         # Closer units in every direction.
         ahead = 2.0**setting.problem.domain.dimension * memory.seconds
-        if near and ahead > max(PATIENT_SECONDS, 1.5 * setting.elapsed):
-            return Outcome("converged", LONGER)
+        if near and ahead > max(PATIENT_SECONDS, (0.5 if enough else 1.5) * setting.elapsed):
+            return Outcome("converged", HALF if enough else LONGER)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "stopped",
@@ -255,7 +259,7 @@ class TimeStepping(Method):
 
     # -------------------------------------------------------------------------------- details
 
-    def _plan(self, setting: Setting, memory: Memory) -> Plan:
+    def _plan(self, setting: Setting, memory: Memory, network: Network | None) -> Plan:
         aim = max(memory.aim, SMALLEST)
         return Plan(
             tolerance=0.3 * aim,
@@ -266,6 +270,7 @@ class TimeStepping(Method):
             max_units=setting.max_units,
             units=setting.units,
             deadline=time.perf_counter() + self._patience(setting, memory),
+            pace=_pace(network) if _near(setting, memory) else (),
         )
 
     def _patience(self, setting: Setting, memory: Memory) -> float:
@@ -321,6 +326,12 @@ class TimeStepping(Method):
 def _near(setting: Setting, memory: Memory) -> bool:
     """Whether a solve without a tolerance has come so far that what is left is not worth much."""
     return setting.rtol is None and memory.best is not None and memory.best < NEAR_ROUNDING
+
+
+def _pace(network: Network | None) -> tuple[float, ...]:
+    """The ends of a march's steps."""
+    parts = network.segments if isinstance(network, Evolution) else ()
+    return tuple(time for part in parts for time in part.times[1:].tolist())
 
 
 def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, Tensor]]:
