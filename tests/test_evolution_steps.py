@@ -142,6 +142,10 @@ KNOWN = {
 }  # fmt: skip
 
 
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def stepper(system: Any, stages: int, tolerance: float = 1e-13, size: float = 1.0) -> Stepper:
     scale = torch.full((system.unknowns,), size, dtype=torch.float64)
     return Stepper(system, tableau(stages), tolerance, scale)
@@ -295,6 +299,70 @@ def test_steps_are_guessed_by_the_step_before():
     assert cold is not None
     assert again.iterations < cold.iterations
     torch.testing.assert_close(again.end[0], cold.end[0], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("longer", [1.5, 2.5])
+def test_steps_are_guessed_by_a_longer_one_from_the_same_time(longer):
+    """A step that was refused is not solved in vain."""
+    known, h = KNOWN["pendulum"], 0.4
+
+    def new() -> Stepper:
+        return stepper(known.system(), 7, tolerance=1e-9)
+
+    refused = new().step(0.0, known.state(0.0), longer * h, None)
+    assert refused is not None
+    again = new().step(0.0, known.state(0.0), h, refused)
+    cold = new().step(0.0, known.state(0.0), h, None)
+    assert again is not None
+    assert cold is not None
+    assert again.iterations < cold.iterations
+    torch.testing.assert_close(again.end[0], cold.end[0], rtol=0, atol=1e-10)
+
+
+def test_a_step_far_beyond_another_is_not_guessed_by_it():
+    known = KNOWN["rotation"]
+    of = stepper(known.system(), 5)
+    first = of.step(0.0, known.state(0.0), 0.01, None)
+    assert first is not None
+    guess = of._guess(0.01, first.end, 0.1, first)
+    assert torch.equal(guess, first.end[1].expand_as(guess))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_eigenvalues_solve_what_all_stages_say_at_once(tab, order):
+    """Newton's equations sum_d G_d (h A)^(o - d) y = F, all stages coupled in one matrix."""
+    M, L, D = (torch.randn(4, 4, generator=seeded(i)).double() for i in range(3))
+    h, s = 0.3, tab.stages
+    parts = [L, D, M][: order + 1] if order == 2 else [L, M]
+    system = FakeSystem(
+        lambda t, *rates: sum(part @ c for part, c in zip(parts, rates, strict=False)), order, 4
+    )
+    of = stepper(system, s)
+    of._refresh(0.0, torch.zeros(3, 1, 4).double())
+    F = torch.randn(s, 4, generator=seeded(4)).double()
+    power = torch.linalg.matrix_power
+    whole = sum(torch.kron(power(h * tab.A, order - d), part) for d, part in enumerate(parts))
+    expected = torch.linalg.solve(whole, F.flatten()).reshape(s, 1, 4)
+    torch.testing.assert_close(-of._solve(F, h), expected, rtol=1e-9, atol=1e-11)
+
+
+def test_newton_stops_where_the_rest_is_small():
+    """Sooner than at a correction that is small, and no less exact than is asked for."""
+    known, tolerance = KNOWN["pendulum"], 1e-7
+    exact = stepper(known.system(), 5, tolerance=1e-13).step(0.0, known.state(0.0), 0.5, None)
+    found = stepper(known.system(), 5, tolerance=tolerance).step(0.0, known.state(0.0), 0.5, None)
+    assert exact is not None
+    assert found is not None
+    missed = float((found.values - exact.values).norm(dim=2).max())
+    assert missed < 0.05 * tolerance
+    assert found.iterations < exact.iterations
+
+
+def test_a_linear_system_is_solved_once_a_step():
+    """The rate at which Newton's method converged is known from the steps before."""
+    found = steps(stepper(KNOWN["rotation"].system(), 5), KNOWN["rotation"].state(0.0), 0, 1, 12)
+    assert [step.iterations for step in found].count(1) > 6
+    assert max(step.iterations for step in found) <= 3
 
 
 # the choice of the next length

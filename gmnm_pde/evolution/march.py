@@ -11,7 +11,7 @@ import time as clock
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite, log
+from math import isfinite
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gmnm_pde.evolution.fit import AHEAD, Sizes, fewer
 from gmnm_pde.evolution.ground import Ground, Plan, Segment, TooManyUnits, ground_for
+from gmnm_pde.evolution.lengths import MUCH_WIDER, OUTRUN, Lengths
 from gmnm_pde.evolution.monitor import (
     FEWEST_CELLS,
     Scales,
@@ -30,7 +31,7 @@ from gmnm_pde.evolution.monitor import (
 )
 from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing, even
-from gmnm_pde.evolution.stepping import Step, next_length
+from gmnm_pde.evolution.stepping import Step
 from gmnm_pde.evolution.system import Shape
 from gmnm_pde.networks import PlacedSpec
 from gmnm_pde.problem import Problem
@@ -40,23 +41,17 @@ __all__ = ["Journey", "March", "Plan", "Segment", "TooManyUnits"]
 WIDER = 1.15
 """A spacing wider than needed by this asks for new units."""
 
-MUCH_WIDER = 1.4
-"""One wider by this means that the step was wrong."""
-
-OUTRUN = 2.5
-"""One wider by this says nothing about the units that are needed."""
-
 MORE = 10.0
 """Units at first are never so many times as many as those before: what these miss looks steep."""
+
+MOST = 1e-3
+"""Units become closer where the square of what is missed is more than this part of the largest."""
 
 UNSEEN = 10.0
 """An initial state that misses more than this many tolerances is looked at more closely."""
 
-ROOM = 0.9
-"""A step is to widen what units miss to this power of MUCH_WIDER, from what it is."""
-
 SEEN_PACE = 0.1
-LATE = 1.5
+LATE = 1.2
 """After this part of the steps of the level before, a level ends that is on the way to take so many
 times as long as it may."""
 
@@ -121,18 +116,20 @@ class March:
         plan, tab = self.plan, tableau(self.plan.stages)
         ground, state, first = self._first()
         segments: list[Segment] = []
-        t, h = self.start, 1e-3 * (self.end - self.start)
-        before, known, wider, began = None, False, AHEAD, clock.perf_counter()
+        t, began = self.start, clock.perf_counter()
+        lengths = Lengths(1e-3 * (self.end - self.start), plan.tolerance, tab.stages)
+        before: Step | None = None
+        known = False
         error, largest, steps, rejected, again = 0.0, 0.0, 0, 0, 0
         stopped = None
         while t < self.end - SHORTEST * (self.end - self.start):
             if self._late(t, began):
                 stopped = "the time limit"
                 break
-            if h < SHORTEST * (self.end - self.start):
+            if lengths.h < SHORTEST * (self.end - self.start):
                 stopped = "steps become ever shorter: the solution may cease to exist"
                 break
-            h = self._fitted(t, h)
+            h = lengths.h = self._fitted(t, lengths.h)
             step = ground.stepper.step(t, state, h, before, known)
             # From data that do not agree with the conditions no step is accurate; the error of a
             # short one stays in it, as the method damps what is stiff.
@@ -140,11 +137,7 @@ class March:
             if rough and step is not None and isfinite(step.error):
                 step = replace(step, error=min(step.error, plan.tolerance))
             if step is None or not isfinite(step.error) or step.error > plan.tolerance:
-                h = (
-                    0.25 * h
-                    if step is None
-                    else next_length(h, step.error, plan.tolerance, tab.stages)
-                )
+                lengths.refuse(None if step is None else step.error, first=t == self.start)
                 before = step if step is not None and isfinite(step.error) else None
                 rejected += 1
                 continue
@@ -161,8 +154,8 @@ class March:
                 if fit.wider < OUTRUN:
                     needed = merged(fit.scales, needed)
                 ground, state, before = self._renewed(ground, segments, t, state, needed, step)
-                known, h = False, (0.5 if fit.wider < OUTRUN else 0.2) * h
-                wider = AHEAD
+                known = False
+                lengths.outran(fit.wider)
                 continue
             again = 0
             t, state, before, known = t + h, step.end, step, True
@@ -170,12 +163,11 @@ class March:
             ground.values.append(step.values)
             error, steps = error + step.error, steps + 1
             largest = max(largest, step.error)
-            growth, wider = log(fit.wider / wider) / h, fit.wider
-            h = next_length(h, step.error, plan.tolerance, tab.stages)
-            if (fit.wider > WIDER or fit.fewer) and t < self.end:
+            renewed = (fit.wider > WIDER or fit.fewer) and t < self.end
+            lengths.accept(step.error, fit.wider, renewed)
+            if renewed:
                 ground, state, before = self._renewed(ground, segments, t, state, fit.scales, step)
-                known, wider = False, AHEAD
-            h = _in_reach(h, wider, growth)
+                known = False
         last = ground.segment()
         segments += [last] if last is not None else []
         return Journey(
@@ -264,6 +256,8 @@ class March:
         modes, missed = ground.modes, self._missed(ground, state)
         # What the cut leaves out, closer units do not bring back.
         bad = (missed * len(missed)).sqrt() > max(self.plan.tolerance, 30 * self.plan.cut)
+        # Most of what is missed around a kink is missed because of it, and goes with it.
+        bad &= missed > MOST * missed.max()
         if not bool(bad.any()):
             return found
         result = []
@@ -314,9 +308,3 @@ class March:
 
     def _scales(self, ground: Ground, state: Tensor, smooth_first: bool = True) -> Scales:
         return self.sizes.scales(ground.modes, ground.spacings, state, smooth_first)
-
-
-def _in_reach(h: float, wider: float, growth: float) -> float:
-    """A length that does not outrun the units: what they are too wide by has grown by a rate."""
-    allowed = ROOM * log(MUCH_WIDER / wider) / growth if growth > 0 and wider < MUCH_WIDER else inf
-    return min(h, max(allowed, 0.2 * h))

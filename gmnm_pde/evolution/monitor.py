@@ -73,10 +73,7 @@ def _along(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The smallest length at every sample of a coordinate."""
     low, high = domain.lower[axis], domain.upper[axis]
-    if domain.fills_box:
-        grid = spacing.samples
-    else:
-        grid = np.linspace(low, high, GRID)
+    grid = spacing.samples if domain.fills_box else np.linspace(low, high, GRID)
     smallest = np.full(len(grid), np.inf)
     nearest = np.clip(np.searchsorted(0.5 * (grid[1:] + grid[:-1]), x), 0, len(grid) - 1)
     np.minimum.at(smallest, nearest, length)

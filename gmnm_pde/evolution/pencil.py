@@ -79,10 +79,7 @@ class Pencil:
         """G(f) for every f (k,), to solve with; real if f is."""
         powers = [f**-d for d in range(len(self._parts))]
         scale = torch.stack(
-            [
-                power.abs()[:, None] * part
-                for power, part in zip(powers, self._largest, strict=True)
-            ]
+            [power.abs()[:, None] * part for power, part in zip(powers, self._largest, strict=True)]
         ).sum(0)
         scale = scale.clamp_min(1e-300)
         matrices = _combined(self._parts, powers) / scale[:, :, None]

@@ -31,7 +31,8 @@ FARTHEST = 4.3
 """No step is guessed by a polynomial that far beyond its start, in lengths of its own."""
 
 TRUST = 0.8
-"""Power of the rate at which Newton's method converged in the step before (Hairer & Wanner, IV.8)."""
+"""Power of the rate of convergence in the step before that a step counts on (Hairer & Wanner,
+IV.8)."""
 
 SLOW = 0.02
 """With a slower rate, derivatives are renewed where the matrices are factored anew anyway."""
@@ -255,10 +256,11 @@ class Stepper:
         return first.expand(tab.stages, -1, -1).clone()
 
 
-def next_length(h: float, error: float, tolerance: float, stages: int) -> float:
-    """The step that the tolerance allows; unchanged if it is not much longer, to keep factors."""
+def next_length(h: float, error: float, tolerance: float, stages: int, worth: float = 1.5) -> float:
+    """The step that the tolerance allows; unchanged if it is not longer by a factor that is worth
+    other factors of the matrices."""
     if error <= 0:
         return 4 * h
     factor = 0.85 * (tolerance / error) ** (1 / (stages + 1))
     factor = min(4.0, max(0.2, factor))
-    return h if 1.0 <= factor < 1.5 else factor * h
+    return h if 1.0 <= factor < worth else factor * h

@@ -229,7 +229,9 @@ class System:
         missed = []
         for i in held:
             block = self._conditions[i]
-            missed.append(block.combine(self._evaluate(block, [time], c[None], i)[0]) - block.offset)
+            missed.append(
+                block.combine(self._evaluate(block, [time], c[None], i)[0]) - block.offset
+            )
         found = torch.linalg.lstsq(
             rows, torch.cat(missed)[:, None], rcond=self._cut, driver="gelsd"
         )
@@ -288,9 +290,7 @@ class System:
             known[alpha] = self.modes.at(points[:, :-1], [alpha])[alpha]
         return known[alpha]
 
-    def _evaluate(
-        self, block: Block, times: Sequence[float], c: Tensor, i: int | None
-    ) -> Tensor:
+    def _evaluate(self, block: Block, times: Sequence[float], c: Tensor, i: int | None) -> Tensor:
         """The pointwise residual of a block at several times, (times, n)."""
         points, normals = repeated(block, times)
         jet = self.problem.jet(points, self._values(c, i, block.points), normals)

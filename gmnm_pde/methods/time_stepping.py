@@ -56,7 +56,7 @@ NEAR_ROUNDING = 1e-7
 """Without a tolerance, levels below this may take no longer than all before them."""
 
 ENOUGH = 1e-8
-"""Below this they may take no longer than half of it, and one that brings nothing ends the solve."""
+"""Below this they may take no longer than half of it, and two that bring nothing end the solve."""
 
 SAFETY = 4.0
 """The estimate over the error that is expected: levels fall less evenly than in steady problems,
@@ -226,7 +226,7 @@ class TimeStepping(Method):
         memory: Memory = state.memory
         if memory.ended is not None:
             if _near(setting, memory):
-                return Outcome("converged", LONGER)
+                return Outcome("converged", HALF if _enough(setting, memory) else LONGER)
             return Outcome("failed" if state.network is None else "stopped", memory.ended)
         if memory.best is None:
             return None
@@ -236,9 +236,9 @@ class TimeStepping(Method):
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
         asked = setting.rtol is not None
-        near, enough = _near(setting, memory), not asked and error < ENOUGH
+        near, enough = _near(setting, memory), _enough(setting, memory)
         quick = memory.seconds < PATIENT_SECONDS
-        if memory.since_best >= (1 if enough else 3 if quick else 1 if near else 2):
+        if memory.since_best >= ((2 if enough else 3) if quick else 1 if near else 2):
             reason = f"further levels brought no improvement on an estimated error of {error:.1e}"
             unsure = asked or error > UNRESOLVED
             return Outcome("stopped" if unsure else "converged", reason)
@@ -247,7 +247,8 @@ class TimeStepping(Method):
             return Outcome("stopped" if asked else "converged", reason)
         # Closer units in every direction.
         ahead = 2.0**setting.problem.domain.dimension * memory.seconds
-        if near and ahead > max(PATIENT_SECONDS, (0.5 if enough else 1.5) * setting.elapsed):
+        share = 0.5 if enough else 1.5
+        if near and ahead > max(PATIENT_SECONDS, share * setting.elapsed):
             return Outcome("converged", HALF if enough else LONGER)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
@@ -277,7 +278,9 @@ class TimeStepping(Method):
         """Seconds that a level may take."""
         left = setting.time_limit - setting.elapsed
         if _near(setting, memory):
-            return min(left, PATIENT_SECONDS + setting.elapsed)
+            return min(
+                left, PATIENT_SECONDS + (0.5 if _enough(setting, memory) else 1.0) * setting.elapsed
+            )
         return left
 
     def _next(
@@ -328,10 +331,14 @@ def _near(setting: Setting, memory: Memory) -> bool:
     return setting.rtol is None and memory.best is not None and memory.best < NEAR_ROUNDING
 
 
+def _enough(setting: Setting, memory: Memory) -> bool:
+    """Whether it has come so far that a level has to be cheap to be worth it."""
+    return setting.rtol is None and memory.best is not None and memory.best < ENOUGH
+
+
 def _pace(network: Network | None) -> tuple[float, ...]:
     """The ends of a march's steps."""
-    parts = network.segments if isinstance(network, Evolution) else ()
-    return tuple(time for part in parts for time in part.times[1:].tolist())
+    return network.steps if isinstance(network, Evolution) else ()
 
 
 def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, Tensor]]:
