@@ -59,6 +59,15 @@ def at_one_time(nodes: Tensor, weights: Tensor, time: float) -> Quadrature:
     return steady(torch.cat([nodes, nodes.new_full((len(nodes), 1), time)], 1), weights)
 
 
+def at_each_time(rule: Quadrature, times: Sequence[float], rows: int) -> Quadrature:
+    """A sum at one time taken at others: so many rows at the first, as many at the next."""
+    count = len(times)
+    points = rule.points.repeat(count, 1)
+    points[:, -1] = points.new_tensor(times).repeat_interleave(len(rule.points))
+    spread = torch.eye(count).to(points).repeat_interleave(rows, 0)
+    return Quadrature(points, _repeated(rule.average[0], count), spread)
+
+
 def at_times(nodes: Tensor, weights: Tensor, times: Tensor, most: int = TIMES) -> Quadrature:
     """Integrals at the times of rows, (n,).
 

@@ -93,6 +93,9 @@ class FakeSystem:
     calls: list[float] = field(default_factory=list)
     held = 0
 
+    def residuals(self, times: Sequence[float], c: Tensor) -> Tensor:
+        return torch.stack([self.residual(t, part) for t, part in zip(times, c, strict=True)])
+
     @property
     def shape(self) -> Shape:
         return Shape((self.order,), (0,))

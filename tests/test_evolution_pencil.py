@@ -36,7 +36,9 @@ def test_it_solves_what_the_whole_matrix_says(name: str, f: complex) -> None:
     pencil = Pencil(parts, system.held if cells else 0)
     G = whole(parts, f)
     z = some_state(system, 3)[0].flatten().to(G.dtype)
-    found = pencil.solve(pencil.factor(f), G @ z)
+    other = whole(parts, 2 * f)
+    both = torch.stack([other @ z, G @ z])
+    found = pencil.solve(pencil.factor(torch.tensor([2 * f, f], dtype=G.dtype)), both)[1]
     missed = (G @ (found - z)).norm() / (G @ z).norm()
     assert missed < 1e-9
 
@@ -48,6 +50,8 @@ def test_only_what_conditions_leave_is_factored(
     made = problem()
     system = make_system(made, evenly(made.domain, 8), aim=1e-3)  # type: ignore[attr-defined, arg-type]
     assert held in (None, system.held)
-    factor = Pencil(system.jacobians(0.0, some_state(system)), system.held).factor(0.1)
-    assert factor.LU.shape == (system.size - system.held, system.size - system.held)
+    factor = Pencil(system.jacobians(0.0, some_state(system)), system.held).factor(
+        torch.tensor([0.1]).double()
+    )
+    assert factor.LU.shape == (1, system.size - system.held, system.size - system.held)
     assert not factor.LU.is_complex()

@@ -57,17 +57,14 @@ def test_the_end_is_integrated_to_twice_the_order(tab):
 
 
 def test_eigenvectors_reproduce_the_matrix(tab):
-    product = tab.vectors @ torch.diag(tab.values) @ tab.inverse
-    torch.testing.assert_close(product, tab.A.to(product), rtol=0, atol=1e-13)
+    """A is the real part of the sums of lambda v w' over the one and twice over the others."""
+    real, pairs = tab.parts
     # One of every conjugate pair and the real one are enough.
-    assert len(tab.kept) == (tab.stages + 1) // 2
-    assert tab.real in tab.kept
-    assert tab.values[tab.real].imag == 0
-    assert tab.values[tab.real].real > 0
-    total = torch.zeros_like(tab.A)
-    for i in tab.kept:
-        part = tab.vectors[:, i, None] @ (tab.values[i] * tab.inverse[i])[None]
-        total += part.real if i == tab.real else 2 * part.real
+    assert (len(real.values), len(pairs.values)) == (1, tab.stages // 2)
+    assert real.values > 0
+    assert (pairs.values.imag > 0).all()
+    total = (real.vectors * real.values) @ real.inverse
+    total = total + 2 * ((pairs.vectors * pairs.values) @ pairs.inverse).real
     torch.testing.assert_close(total, tab.A, rtol=0, atol=1e-13)
 
 
@@ -145,6 +142,10 @@ KNOWN = {
 }  # fmt: skip
 
 
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def stepper(system: Any, stages: int, tolerance: float = 1e-13, size: float = 1.0) -> Stepper:
     scale = torch.full((system.unknowns,), size, dtype=torch.float64)
     return Stepper(system, tableau(stages), tolerance, scale)
@@ -154,7 +155,7 @@ def steps(of: Stepper, state: Tensor, t: float, end: float, count: int) -> list[
     """Equal steps from t to the end."""
     h, found, before = (end - t) / count, [], None
     for i in range(count):
-        before = of.step(t + i * h, state, h, before)
+        before = of.step(t + i * h, state, h, before, known=before is not None)
         assert before is not None
         state = before.end
         found.append(before)
@@ -286,15 +287,82 @@ def test_a_residual_that_is_no_number_ends_a_step():
 def test_steps_are_guessed_by_the_step_before():
     """The polynomial goes on: hardly anything is left for Newton's method."""
     known = KNOWN["rotation"]
-    of = stepper(known.system(), 5, tolerance=1e-6)
-    first = of.step(0.0, known.state(0.0), 0.05, None)
+
+    def new() -> Stepper:
+        return stepper(known.system(), 5, tolerance=1e-6)
+
+    first = new().step(0.0, known.state(0.0), 0.05, None)
     assert first is not None
-    again = of.step(0.05, first.end, 0.05, first)
+    again = new().step(0.05, first.end, 0.05, first)
     assert again is not None
-    cold = of.step(0.05, first.end, 0.05, None)
+    cold = new().step(0.05, first.end, 0.05, None)
     assert cold is not None
     assert again.iterations < cold.iterations
     torch.testing.assert_close(again.end[0], cold.end[0], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("longer", [1.5, 2.5])
+def test_steps_are_guessed_by_a_longer_one_from_the_same_time(longer):
+    """A step that was refused is not solved in vain."""
+    known, h = KNOWN["pendulum"], 0.4
+
+    def new() -> Stepper:
+        return stepper(known.system(), 7, tolerance=1e-9)
+
+    refused = new().step(0.0, known.state(0.0), longer * h, None)
+    assert refused is not None
+    again = new().step(0.0, known.state(0.0), h, refused)
+    cold = new().step(0.0, known.state(0.0), h, None)
+    assert again is not None
+    assert cold is not None
+    assert again.iterations < cold.iterations
+    torch.testing.assert_close(again.end[0], cold.end[0], rtol=0, atol=1e-10)
+
+
+def test_a_step_far_beyond_another_is_not_guessed_by_it():
+    known = KNOWN["rotation"]
+    of = stepper(known.system(), 5)
+    first = of.step(0.0, known.state(0.0), 0.01, None)
+    assert first is not None
+    guess = of._guess(0.01, first.end, 0.1, first)
+    assert torch.equal(guess, first.end[1].expand_as(guess))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_eigenvalues_solve_what_all_stages_say_at_once(tab, order):
+    """Newton's equations sum_d G_d (h A)^(o - d) y = F, all stages coupled in one matrix."""
+    M, L, D = (torch.randn(4, 4, generator=seeded(i)).double() for i in range(3))
+    h, s = 0.3, tab.stages
+    parts = [L, D, M][: order + 1] if order == 2 else [L, M]
+    system = FakeSystem(
+        lambda t, *rates: sum(part @ c for part, c in zip(parts, rates, strict=False)), order, 4
+    )
+    of = stepper(system, s)
+    of._refresh(0.0, torch.zeros(3, 1, 4).double())
+    F = torch.randn(s, 4, generator=seeded(4)).double()
+    power = torch.linalg.matrix_power
+    whole = sum(torch.kron(power(h * tab.A, order - d), part) for d, part in enumerate(parts))
+    expected = torch.linalg.solve(whole, F.flatten()).reshape(s, 1, 4)
+    torch.testing.assert_close(-of._solve(F, h), expected, rtol=1e-9, atol=1e-11)
+
+
+def test_newton_stops_where_the_rest_is_small():
+    """Sooner than at a correction that is small, and no less exact than is asked for."""
+    known, tolerance = KNOWN["pendulum"], 1e-7
+    exact = stepper(known.system(), 5, tolerance=1e-13).step(0.0, known.state(0.0), 0.5, None)
+    found = stepper(known.system(), 5, tolerance=tolerance).step(0.0, known.state(0.0), 0.5, None)
+    assert exact is not None
+    assert found is not None
+    missed = float((found.values - exact.values).norm(dim=2).max())
+    assert missed < 0.05 * tolerance
+    assert found.iterations < exact.iterations
+
+
+def test_a_linear_system_is_solved_once_a_step():
+    """The rate at which Newton's method converged is known from the steps before."""
+    found = steps(stepper(KNOWN["rotation"].system(), 5), KNOWN["rotation"].state(0.0), 0, 1, 12)
+    assert [step.iterations for step in found].count(1) > 6
+    assert max(step.iterations for step in found) <= 3
 
 
 # the choice of the next length

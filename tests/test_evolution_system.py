@@ -117,6 +117,27 @@ def test_jacobians_are_those_of_the_residual(problem, spacings):
             torch.testing.assert_close(found, expected, rtol=0, atol=3e-7 * size)
 
 
+@pytest.mark.parametrize(
+    ("problem", "spacings"),
+    [
+        (MIXED, evenly(MIXED.domain, 3)),
+        (SECOND, [graded(LINE, 0.3, "left")]),
+        (evolving.vortex(), evenly(evolving.vortex().domain, 2)),
+    ],
+    ids=["constraint and all conditions", "second order", "pressure"],
+)
+def test_residuals_at_several_times_are_those_at_each(problem, spacings):
+    system = make_system(problem, spacings, aim=1e-2)
+    times, c = [0.1, 0.7, 0.4], torch.stack([some_state(system, seed) for seed in range(3)])
+    found = system.residuals(times, c)
+    expected = torch.stack([system.residual(t, part) for t, part in zip(times, c, strict=True)])
+    assert found.shape == (3, system.size)
+    size = float(expected.abs().max())
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12 * size)
+    # They depend on both.
+    assert float((found[0] - system.residual(0.7, c[0])).abs().max()) > 1e-6 * size
+
+
 def coefficients(system: System, t: float) -> Tensor:
     """Those of the exact solution and of its derivatives in time, by differences."""
     problem = system.problem

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time as clock
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import evolving
@@ -28,6 +29,7 @@ from gmnm_pde.problem import (
     Dirichlet,
     Initial,
     Neumann,
+    Periodic,
     Problem,
     Robin,
     Sampling,
@@ -496,6 +498,71 @@ def test_no_step_begins_after_the_deadline():
     journey = march(evolving.heat(), deadline=0.0)
     assert journey.stopped == "the time limit"
     assert (journey.steps, journey.segments, journey.reached) == (0, (), 0.0)
+
+
+def test_a_march_that_will_be_late_ends_early(monkeypatch):
+    """Every look at the clock is a second, and so is a step."""
+    steps = march(front(), aim=1e-3, density=2.5).steps
+    ticks = count()
+    monkeypatch.setattr("gmnm_pde.evolution.march.clock.perf_counter", lambda: float(next(ticks)))
+    pace = tuple(np.linspace(0.0, 2.0, 101)[1:])
+
+    def late(seconds: float, pace: tuple[float, ...]) -> Journey:
+        begun = next(ticks)
+        what = replace(plan(1e-3, 2.5, deadline=begun + seconds), pace=pace)
+        return March(front(), shape_of(front()), GMNMSpec(), what).run()
+
+    enough = late(2.0 * steps + 20, pace)
+    assert enough.stopped is None
+    slow = late(0.3 * steps, pace)
+    assert slow.stopped == "the time limit"
+    # Without a pace it goes on up to the deadline, and is not done then either.
+    until = late(0.3 * steps, ())
+    assert until.stopped == "the time limit"
+    assert 0 < slow.steps < until.steps
+    assert slow.reached >= 0.1 * 2.0
+
+
+@pytest.mark.parametrize(
+    ("error", "elapsed", "reason"),
+    [
+        (5e-9, 12.0, "more than half as long"),
+        (5e-9, 30.0, None),
+        (5e-8, 12.0, None),
+        (5e-8, 3.0, "longer than all before"),
+        (5e-6, 3.0, None),
+    ],
+)
+def test_levels_have_to_be_the_cheaper_the_less_is_left(error, elapsed, reason):
+    """The last one took 5 s, so that the next one takes about 10."""
+    problem, method = evolving.heat(), TimeStepping()
+    state = method.start(setting(problem), None)
+    started = clock.perf_counter() - elapsed
+    what = setting(problem, started=started)
+    memory = replace(state.memory, best=error, seconds=5.0)
+    found = method.decide(what, replace(state, memory=memory))
+    assert (found is None) == (reason is None)
+    if reason is not None:
+        assert found.status == "converged"
+        assert reason in found.reason
+    # A tolerance is a tolerance.
+    asked = setting(problem, started=started, rtol=1e-9)
+    assert method.decide(asked, replace(state, memory=memory)) is None
+
+
+def test_units_at_first_are_close_at_a_kink_only():
+    """x^2 cos(pi x) with periodic conditions that its slope does not satisfy: what is missed around
+    the ends goes with what is missed there."""
+    problem = Problem(
+        "xt", "u", Interval(-1, 1), [lambda u: u.t - 1e-4 * u.xx - 5 * u + 5 * u**3],
+        [Initial(lambda x: x**2 * cos(pi * x)), Periodic("x")], time=(0, 1),
+    )  # fmt: skip
+    found = March(problem, shape_of(problem), GMNMSpec(), plan(1e-8, 6.0))
+    ground, _, _ = found._first()
+    centres = ground.network.mu[:, 0].detach()
+    assert ground.network.n_units < 260
+    assert float(torch.diff(centres).min()) < 1e-4
+    assert float(torch.diff(centres[centres.abs() < 0.5]).min()) > 1e-2
 
 
 def test_a_monitor_sees_every_level_once():

@@ -39,6 +39,8 @@ class Plan:
         max_units: that are solved for. In a box these are the modes: units in its margin, of which
             there are ever more in more dimensions, cost next to nothing.
         deadline: ``time.perf_counter()`` after which no step is begun.
+        pace: ends of the steps of the level before, where a level that will be late is not to be
+            gone on with; none where it is, up to the deadline.
     """
 
     tolerance: float
@@ -49,6 +51,7 @@ class Plan:
     max_units: int
     deadline: float
     units: int | None = None
+    pace: tuple[float, ...] = ()
 
     @property
     def stages(self) -> int:

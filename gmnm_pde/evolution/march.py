@@ -8,6 +8,7 @@ state is projected on them; a step that outran its units is taken again with bet
 from __future__ import annotations
 
 import time as clock
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from gmnm_pde.evolution.fit import AHEAD, Sizes, fewer
 from gmnm_pde.evolution.ground import Ground, Plan, Segment, TooManyUnits, ground_for
+from gmnm_pde.evolution.lengths import MUCH_WIDER, OUTRUN, Lengths
 from gmnm_pde.evolution.monitor import (
     FEWEST_CELLS,
     Scales,
@@ -29,7 +31,7 @@ from gmnm_pde.evolution.monitor import (
 )
 from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing, even
-from gmnm_pde.evolution.stepping import Step, next_length
+from gmnm_pde.evolution.stepping import Step
 from gmnm_pde.evolution.system import Shape
 from gmnm_pde.networks import PlacedSpec
 from gmnm_pde.problem import Problem
@@ -39,17 +41,19 @@ __all__ = ["Journey", "March", "Plan", "Segment", "TooManyUnits"]
 WIDER = 1.15
 """A spacing wider than needed by this asks for new units."""
 
-MUCH_WIDER = 1.4
-"""One wider by this means that the step was wrong."""
-
-OUTRUN = 2.5
-"""One wider by this says nothing about the units that are needed."""
-
 MORE = 10.0
 """Units at first are never so many times as many as those before: what these miss looks steep."""
 
+MOST = 1e-3
+"""Units become closer where the square of what is missed is more than this part of the largest."""
+
 UNSEEN = 10.0
 """An initial state that misses more than this many tolerances is looked at more closely."""
+
+SEEN_PACE = 0.1
+LATE = 1.2
+"""After this part of the steps of the level before, a level ends that is on the way to take so many
+times as long as it may."""
 
 HORIZON = 1 / 20
 """Units cover what moves within this part of the time, up to REACH lengths."""
@@ -112,31 +116,29 @@ class March:
         plan, tab = self.plan, tableau(self.plan.stages)
         ground, state, first = self._first()
         segments: list[Segment] = []
-        t, h = self.start, 1e-3 * (self.end - self.start)
+        t, began = self.start, clock.perf_counter()
+        lengths = Lengths(1e-3 * (self.end - self.start), plan.tolerance, tab.stages)
         before: Step | None = None
+        known = False
         error, largest, steps, rejected, again = 0.0, 0.0, 0, 0, 0
         stopped = None
         while t < self.end - SHORTEST * (self.end - self.start):
-            if clock.perf_counter() > plan.deadline:
+            if self._late(t, began):
                 stopped = "the time limit"
                 break
-            if h < SHORTEST * (self.end - self.start):
+            if lengths.h < SHORTEST * (self.end - self.start):
                 stopped = "steps become ever shorter: the solution may cease to exist"
                 break
-            h = self._fitted(t, h)
-            step = ground.stepper.step(t, state, h, before)
+            h = lengths.h = self._fitted(t, lengths.h)
+            step = ground.stepper.step(t, state, h, before, known)
             # From data that do not agree with the conditions no step is accurate; the error of a
             # short one stays in it, as the method damps what is stiff.
             rough = t == self.start and h <= plan.tolerance**2 * (self.end - self.start)
             if rough and step is not None and isfinite(step.error):
                 step = replace(step, error=min(step.error, plan.tolerance))
             if step is None or not isfinite(step.error) or step.error > plan.tolerance:
-                h = (
-                    0.25 * h
-                    if step is None
-                    else next_length(h, step.error, plan.tolerance, tab.stages)
-                )
-                before = None if step is None else before
+                lengths.refuse(None if step is None else step.error, first=t == self.start)
+                before = step if step is not None and isfinite(step.error) else None
                 rejected += 1
                 continue
             # What a state was before its first step may be zero, or what a bad step made of it.
@@ -151,19 +153,21 @@ class March:
                 needed = self._scales(ground, state)
                 if fit.wider < OUTRUN:
                     needed = merged(fit.scales, needed)
-                ground, state = self._renewed(ground, segments, t, state, needed)
-                before, h = None, (0.5 if fit.wider < OUTRUN else 0.2) * h
+                ground, state, before = self._renewed(ground, segments, t, state, needed, step)
+                known = False
+                lengths.outran(fit.wider)
                 continue
             again = 0
-            t, state, before = t + h, step.end, step
+            t, state, before, known = t + h, step.end, step, True
             ground.times.append(t)
             ground.values.append(step.values)
             error, steps = error + step.error, steps + 1
             largest = max(largest, step.error)
-            h = next_length(h, step.error, plan.tolerance, tab.stages)
-            if (fit.wider > WIDER or fit.fewer) and t < self.end:
-                ground, state = self._renewed(ground, segments, t, state, fit.scales)
-                before = None
+            renewed = (fit.wider > WIDER or fit.fewer) and t < self.end
+            lengths.accept(step.error, fit.wider, renewed)
+            if renewed:
+                ground, state, before = self._renewed(ground, segments, t, state, fit.scales, step)
+                known = False
         last = ground.segment()
         segments += [last] if last is not None else []
         return Journey(
@@ -180,6 +184,16 @@ class March:
         )
 
     # -------------------------------------------------------------------------------- details
+
+    def _late(self, t: float, began: float) -> bool:
+        """Whether the deadline is over, or the end will be far beyond it, if steps are spread over
+        time as those of the level before."""
+        now, pace = clock.perf_counter(), self.plan.pace
+        if now > self.plan.deadline:
+            return True
+        share = bisect_right(pace, t) / len(pace) if pace else 0.0
+        allowed = share * (self.plan.deadline - began)
+        return share > SEEN_PACE and now - began > LATE * allowed
 
     def _fitted(self, t: float, h: float) -> float:
         """A step that ends with the march, or leaves room for one as long."""
@@ -242,6 +256,8 @@ class March:
         modes, missed = ground.modes, self._missed(ground, state)
         # What the cut leaves out, closer units do not bring back.
         bad = (missed * len(missed)).sqrt() > max(self.plan.tolerance, 30 * self.plan.cut)
+        # Most of what is missed around a kink is missed because of it, and goes with it.
+        bad &= missed > MOST * missed.max()
         if not bool(bad.any()):
             return found
         result = []
@@ -263,9 +279,10 @@ class March:
         return ground
 
     def _renewed(
-        self, old: Ground, segments: list[Segment], t: float, state: Tensor, needed: Scales
-    ) -> tuple[Ground, Tensor]:
-        """New units for a state, and the state on them."""
+        self, old: Ground, segments: list[Segment], t: float, state: Tensor, needed: Scales,
+        step: Step,
+    ) -> tuple[Ground, Tensor, Step]:  # fmt: skip
+        """New units for a state; the state and the last step on them."""
         reached = [
             widened(scale, self._reach(old, state, axis, scale))
             for axis, scale in enumerate(needed)
@@ -274,8 +291,10 @@ class March:
         ground = self._ground(spacings, t)
         done = old.segment()
         segments += [done] if done is not None else []
-        moved = ground.modes.project(old.modes.on(ground.modes.lattice, state))
-        return ground, ground.system.admissible(t, moved)
+        both = torch.cat([state, step.stages])
+        moved = ground.modes.project(old.modes.on(ground.modes.lattice, both))
+        state, stages = moved[: len(state)], moved[len(state) :]
+        return ground, ground.system.admissible(t, state), replace(step, stages=stages)
 
     def _reach(
         self, ground: Ground, state: Tensor, axis: int, scale: tuple[np.ndarray, np.ndarray]

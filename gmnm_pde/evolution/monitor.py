@@ -73,10 +73,7 @@ def _along(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The smallest length at every sample of a coordinate."""
     low, high = domain.lower[axis], domain.upper[axis]
-    if domain.fills_box:
-        grid = np.unique(np.concatenate([[low], spacing.quadrature()[0], [high]]))
-    else:
-        grid = np.linspace(low, high, GRID)
+    grid = spacing.samples if domain.fills_box else np.linspace(low, high, GRID)
     smallest = np.full(len(grid), np.inf)
     nearest = np.clip(np.searchsorted(0.5 * (grid[1:] + grid[:-1]), x), 0, len(grid) - 1)
     np.minimum.at(smallest, nearest, length)
@@ -85,12 +82,13 @@ def _along(
 
 def smooth(x: np.ndarray, length: np.ndarray) -> np.ndarray:
     """The largest function below that grows by at most one for each unit of x."""
-    result = length.copy()
-    for order in (range(1, len(x)), range(len(x) - 2, -1, -1)):
-        for i in order:
-            j = i - 1 if order.step > 0 else i + 1
-            result[i] = min(result[i], result[j] + abs(x[i] - x[j]))
-    return result
+    # Lists: single numbers of an array take several times as long.
+    result, gaps = length.tolist(), np.diff(x).tolist()
+    for i, gap in enumerate(gaps):
+        result[i + 1] = min(result[i + 1], result[i] + gap)
+    for i in range(len(gaps) - 1, -1, -1):
+        result[i] = min(result[i], result[i + 1] + gaps[i])
+    return np.array(result)
 
 
 def widened(

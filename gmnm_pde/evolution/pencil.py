@@ -1,4 +1,4 @@
-"""The matrices of Newton's equations for every eigenvalue of a method, factored one by one.
+"""The matrices of Newton's equations for every eigenvalue of a method.
 
 For a change z of the coefficients c of all unknowns, and f = h lambda, they are
 
@@ -29,10 +29,11 @@ STATIC = 1e-14
 
 @dataclass(frozen=True)
 class Factor:
-    """One matrix S(f), its rows scaled, in factors.
+    """Matrices S(f) for k numbers f, their rows scaled, in factors.
 
     Arguments:
-        held: A_p(f).
+        LU, pivots, scale: of each, (k, ...).
+        held: A_p(f), (k, rows, held).
     """
 
     LU: Tensor
@@ -74,25 +75,25 @@ class Pencil:
             self._parts.append(torch.addmm(rows[:, rank:], held_columns, self._W, alpha=-1))
         self._largest = [part.abs().amax(1) for part in self._parts]
 
-    def factor(self, f: complex) -> Factor:
-        """G(f), to solve with; real if f is."""
+    def factor(self, f: Tensor) -> Factor:
+        """G(f) for every f (k,), to solve with; real if f is."""
         powers = [f**-d for d in range(len(self._parts))]
         scale = torch.stack(
-            [abs(power) * part for power, part in zip(powers, self._largest, strict=True)]
+            [power.abs()[:, None] * part for power, part in zip(powers, self._largest, strict=True)]
         ).sum(0)
         scale = scale.clamp_min(1e-300)
-        matrix = _combined(self._parts, powers) / scale[:, None]
-        LU, pivots = torch.linalg.lu_factor(matrix)
+        matrices = _combined(self._parts, powers) / scale[:, :, None]
+        LU, pivots = torch.linalg.lu_factor(matrices)
         return Factor(LU, pivots, scale, _combined(self._held, powers))
 
     def solve(self, factor: Factor, F: Tensor) -> Tensor:
-        """z of G(f) z = F, (size,)."""
+        """z of G(f) z = F for every f, (k, size)."""
         z = torch.empty_like(F)
-        held = self._solve_held.to(F.dtype) @ (F[self._static] / self._norms)
-        right = (F[self._rows] - factor.held.to(F.dtype) @ held) / factor.scale
-        rest = torch.linalg.lu_solve(factor.LU, factor.pivots, right[:, None])[:, 0]
-        z[self._order[: self._rank]] = held - self._W.to(F.dtype) @ rest
-        z[self._order[self._rank :]] = rest
+        held = _applied(self._solve_held, F[:, self._static] / self._norms)
+        right = (F[:, self._rows] - (factor.held @ held[..., None])[..., 0]) / factor.scale
+        rest = torch.linalg.lu_solve(factor.LU, factor.pivots, right[..., None])[..., 0]
+        z[:, self._order[: self._rank]] = held - _applied(self._W, rest)
+        z[:, self._order[self._rank :]] = rest
         return z
 
 
@@ -105,17 +106,22 @@ def _pivoted(B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(Q), torch.from_numpy(R), torch.from_numpy(order.astype(np.int64))
 
 
-def _combined(parts: Sequence[Tensor], powers: Sequence[complex]) -> Tensor:
-    """sum_d powers_d parts_d."""
+def _applied(matrix: Tensor, z: Tensor) -> Tensor:
+    """A real matrix times every z, (k, n) -> (k, m), without a complex copy of the matrix."""
+    if z.is_complex():
+        return torch.view_as_complex(matrix @ torch.view_as_real(z))
+    return z @ matrix.T
 
-    def total(numbers: Sequence[float]) -> Tensor:
-        result = parts[0] * numbers[0]
+
+def _combined(parts: Sequence[Tensor], powers: Sequence[Tensor]) -> Tensor:
+    """sum_d powers_d parts_d for every number of the powers, (k, ...)."""
+
+    def total(numbers: Sequence[Tensor]) -> Tensor:
+        result = parts[0] * numbers[0][:, None, None]
         for number, part in zip(numbers[1:], parts[1:], strict=True):
-            if number:
-                result.add_(part, alpha=number)
+            result.addcmul_(part, number[:, None, None])
         return result
 
-    real = total([power.real for power in powers])
-    if not isinstance(powers[0], complex):
-        return real
-    return torch.complex(real, total([power.imag for power in powers]))
+    if not powers[0].is_complex():
+        return total(powers)
+    return torch.complex(total([p.real for p in powers]), total([p.imag for p in powers]))

@@ -19,27 +19,41 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some of the eigenvalues of A, (k,), their eigenvectors, (s, k), and the rows of the inverse
+    of all eigenvectors that belong to them, (k, s)."""
+
+    values: Tensor
+    vectors: Tensor
+    inverse: Tensor
+
+
+@dataclass(frozen=True)
 class Tableau:
     """Nodes and matrices of s stages.
 
     Arguments:
         nodes: tau, (s,).
         A: (s, s).
-        values, vectors, inverse: eigenvalues of A, its eigenvectors and their inverse; conjugate
-            pairs are there once, the one with a positive imaginary part, in ``kept``.
+        parts: the eigenvalues of A: the real one, and one of every conjugate pair, with a positive
+            imaginary part.
         check: a time in (0, 1) at which the equations are not imposed.
         constant: error of c over h times the filtered defect at ``check``.
+        back, inside: what extrapolates from the nodes to the start, (s,), and interpolates to
+            ``check``.
+        path, slope: what interpolates from the start and the nodes to ``check``, (s + 1,), and
+            differentiates there.
     """
 
     nodes: Tensor
     A: Tensor
-    kept: tuple[int, ...]
-    values: Tensor
-    vectors: Tensor
-    inverse: Tensor
+    parts: tuple[Part, Part]
     check: float
     constant: float
-    real: int
+    back: Tensor
+    inside: Tensor
+    path: Tensor
+    slope: Tensor
 
     @property
     def stages(self) -> int:
@@ -65,18 +79,47 @@ def tableau(stages: int) -> Tableau:
         axis=1,
     )
     A = integrals @ np.linalg.inv(V)
-    values, vectors = np.linalg.eig(A)
-    order = np.argsort(values.imag)
-    values, vectors = values[order], vectors[:, order]
-    real = int(np.argmin(np.abs(values.imag)))
-    values[real], vectors[:, real] = values[real].real, vectors[:, real].real
-    kept = tuple(i for i in range(stages) if i == real or values[i].imag > 0)
     check, constant = _defect_check(nodes)
-    tensor = torch.from_numpy
+    with_start = np.concatenate([[0.0], nodes])
     return Tableau(
-        tensor(nodes), tensor(A), kept, tensor(values), tensor(vectors),
-        tensor(np.linalg.inv(vectors)), check, constant, real,
+        torch.from_numpy(nodes), torch.from_numpy(A), _eigenvalues(A), check, constant,
+        lagrange(nodes, 0.0), lagrange(nodes, check), lagrange(with_start, check),
+        _slopes(with_start, check),
     )  # fmt: skip
+
+
+def _eigenvalues(A: np.ndarray) -> tuple[Part, Part]:
+    values, vectors = np.linalg.eig(A)
+    inverse = np.linalg.inv(vectors)
+    real = int(np.argmin(np.abs(values.imag)))
+    # Of a real eigenvalue all is real up to one complex factor, which the product loses.
+    phase = vectors[np.abs(vectors[:, real]).argmax(), real]
+    pairs = np.flatnonzero((values.imag > 0) & (np.arange(len(A)) != real))
+    tensor = torch.from_numpy
+    return (
+        Part(
+            tensor(values[[real]].real),
+            tensor((vectors[:, [real]] / phase).real),
+            tensor((inverse[[real]] * phase).real),
+        ),
+        Part(tensor(values[pairs]), tensor(vectors[:, pairs]), tensor(inverse[pairs])),
+    )
+
+
+def lagrange(nodes: np.ndarray, at: float | np.ndarray) -> Tensor:
+    """The Lagrange polynomials of nodes at a point, (nodes,), or at points, (points, nodes)."""
+    at = np.asarray(at)[..., None]
+    columns = [
+        np.prod((at - others) / (node - others), axis=-1)
+        for node, others in ((node, np.delete(nodes, i)) for i, node in enumerate(nodes))
+    ]
+    return torch.from_numpy(np.stack(columns, -1))
+
+
+def _slopes(nodes: np.ndarray, at: float) -> Tensor:
+    """The derivatives of the Lagrange polynomials of nodes at a point, (nodes,)."""
+    rows = [np.polynomial.Polynomial.fromroots(np.delete(nodes, i)) for i in range(len(nodes))]
+    return torch.tensor([p.deriv()(at) / p(node) for p, node in zip(rows, nodes, strict=True)])
 
 
 def radau_nodes(stages: int) -> np.ndarray:

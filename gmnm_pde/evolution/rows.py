@@ -19,7 +19,7 @@ from gmnm_pde.fields import Jet, Orders, Values, as_column, uniform
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.integrals import integrates
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
-from gmnm_pde.quadrature import at_one_time
+from gmnm_pde.quadrature import at_each_time, at_one_time
 
 SCATTERED_SPACING = 0.4
 """Distance of points on curved boundaries over that of units."""
@@ -57,6 +57,21 @@ def integrating(problem: Problem, block: Block, lattice: Lattice, time: float) -
     if not integrates(problem, block):
         return block
     return replace(block, quadrature=at_one_time(*nodes_of(problem, lattice), time))
+
+
+def repeated(block: Block, times: Sequence[float]) -> Block:
+    """A block with its points, its normals and its integrals at one time after the other."""
+    count, n = len(times), len(block.points)
+    points = block.points.repeat(count, 1)
+    points[:, -1] = points.new_tensor(times).repeat_interleave(n)
+    rule = block.quadrature
+    return replace(
+        block,
+        points=points,
+        weights=block.weights.repeat(count),
+        normals=None if block.normals is None else block.normals.repeat(count, 1),
+        quadrature=None if rule is None else at_each_time(rule, times, n),
+    )
 
 
 def equation_blocks(problem: Problem, points: Tensor, time: float) -> list[Block]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import pairwise
 from math import ceil
 
@@ -34,6 +35,13 @@ SCATTERED_POINTS = 2.5
 """Points over units inside domains that are not boxes."""
 
 
+@cache
+def _gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre points and weights on [-1, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return nodes, weights
+
+
 @dataclass(frozen=True)
 class Spacing:
     """h at a fine grid of one coordinate, linear between.
@@ -49,16 +57,16 @@ class Spacing:
     @property
     def cells(self) -> int:
         """Units from end to end, at least two, as many as an even division by h asks for."""
-        return max(2, ceil(self._count()[-1] - 1e-9))
+        return max(2, ceil(self._counted[-1] - 1e-9))
 
     def at(self, x: np.ndarray) -> np.ndarray:
         """h(x), that of the nearest end beyond the ends."""
-        scale = self._count()[-1] / self.cells
+        scale = self._counted[-1] / self.cells
         return np.interp(x, self.x, self.h) * scale
 
     def positions(self, numbers: np.ndarray) -> np.ndarray:
         """Where so many units have been counted; beyond the ends by the spacing there."""
-        count = self._count()
+        count = self._counted
         scaled = count * (self.cells / count[-1])
         inside = np.interp(numbers, scaled, self.x)
         first, last = self.at(self.x[0]), self.at(self.x[-1])
@@ -69,6 +77,11 @@ class Spacing:
         """Centres from so many units before one end to as many after the other."""
         reach = ceil(margin - 1e-9)
         return self.positions(np.arange(-reach, self.cells + reach + 1, dtype=float))
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """The points of a quadrature and both ends."""
+        return np.unique(np.concatenate([self.x[:1], self.quadrature()[0], self.x[-1:]]))
 
     def quadrature(self, per_panel: int = PANEL_POINTS) -> tuple[np.ndarray, np.ndarray]:
         """Gauss-Legendre points and weights on panels of :data:`PANEL_UNITS` units.
@@ -81,12 +94,14 @@ class Spacing:
         points, weights = [], []
         for i, (low, high) in enumerate(pairwise(edges)):
             ends = END_POINTS if i in (0, panels - 1) else 0
-            nodes, parts = np.polynomial.legendre.leggauss(per_panel + ends)
+            nodes, parts = _gauss(per_panel + ends)
             points.append(low + 0.5 * (high - low) * (1 + nodes))
             weights.append(0.5 * (high - low) * parts)
         return np.concatenate(points), np.concatenate(weights)
 
-    def _count(self) -> np.ndarray:
+    @cached_property
+    def _counted(self) -> np.ndarray:
+        """Units up to every sample."""
         slices = np.diff(self.x) * 0.5 * (1 / self.h[1:] + 1 / self.h[:-1])
         return np.concatenate([[0.0], np.cumsum(slices)])
 

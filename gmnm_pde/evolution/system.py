@@ -17,7 +17,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, Term, at_zero, jet_of, linearise, residual_rows
+from gmnm_pde.assembly import Block, Linearised, Term, at_zero, jet_of, linearise
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.rows import (
@@ -27,6 +27,7 @@ from gmnm_pde.evolution.rows import (
     initial_blocks,
     integrating,
     moved,
+    repeated,
 )
 from gmnm_pde.evolution.spacing import Spacing
 from gmnm_pde.fields import Orders, State, Values
@@ -153,24 +154,27 @@ class System:
 
     def residual(self, time: float, c: Tensor) -> Tensor:
         """F, (size,): the projected equations, then the conditions."""
-        projected = c.new_zeros(self.unknowns, self.modes.count)
+        return self.residuals([time], c[None])[0]
+
+    def residuals(self, times: Sequence[float], c: Tensor) -> Tensor:
+        """F at several times at once, (times, size), for c (times, rates, unknowns, modes)."""
+        count = len(times)
+        projected = c.new_zeros(count, self.unknowns, self.modes.count)
         for e, block in enumerate(self._equations):
-            lin = self._evaluate(block, time, c, None)
-            projected[self.shape.determines[e]] = self.modes.project(lin)
+            lin = self._evaluate(block, times, c, None)
+            projected[:, self.shape.determines[e]] = self.modes.project(lin)
+        projected = projected.reshape(count, -1)
         if not self.held:
-            return projected.reshape(-1)
-        equations = torch.cat(
-            [self._free.T @ projected.reshape(-1), c[0].reshape(-1)[self._silent]]
-        )
+            return projected
+        silent = c[:, 0].reshape(count, -1)[:, self._silent]
+        equations = torch.cat([projected @ self._free, silent], 1)
         if not self._conditions:
             return equations
         rows = [
-            residual_rows(
-                block, Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
-            )
+            block.combine(self._evaluate(block, times, c, i).T).T - block.offset
             for i, block in enumerate(self._conditions)
         ]
-        return torch.cat([equations, self._bound.T @ torch.cat(rows)])
+        return torch.cat([equations, torch.cat(rows, 1) @ self._bound], 1)
 
     def jacobians(self, time: float, c: Tensor) -> list[Tensor]:
         """dF/dc^(d) for d = 0, 1, 2, as far as there are rates: each (size, size)."""
@@ -244,8 +248,9 @@ class System:
         missed = []
         for i in held:
             block = self._conditions[i]
-            lin = Linearised(self._evaluate(block, time, c, i), {}, block.points.new_zeros(0))
-            missed.append(residual_rows(block, lin))
+            missed.append(
+                block.combine(self._evaluate(block, [time], c[None], i)[0]) - block.offset
+            )
         found = torch.linalg.lstsq(
             rows, torch.cat(missed)[:, None], rcond=self._cut, driver="gelsd"
         )
@@ -314,30 +319,34 @@ class System:
         return self._within[alpha]
 
     def _elsewhere(self, c: Tensor) -> State:
-        """Values and derivatives for jets at the points of integrals."""
+        """Values and derivatives for jets at the points of integrals; of several c one after the
+        other, at the same points of space."""
         unknowns = tuple(self.problem.unknowns)
+        times = c[..., 0, 0, 0].numel()
 
         def at(points: Tensor) -> Values:
             def values(name: str, orders: Orders) -> Tensor:
-                alpha, function = orders[:-1], c[orders[-1], unknowns.index(name)]
+                alpha, function = orders[:-1], c[..., orders[-1], unknowns.index(name), :]
                 if self._on_lattice:
-                    return self.modes.derivative(alpha, function)
-                return self._inside(alpha, points) @ function
+                    return self.modes.derivative(alpha, function).flatten()
+                inside = self._inside(alpha, points[: len(points) // times])
+                return (function @ inside.T).flatten()
 
             return values
 
         return at
 
     def _values(self, c: Tensor, i: int | None, points: Tensor) -> Values:
-        """Values and derivatives for a jet: at the quadrature, or at the points of a condition."""
+        """Values and derivatives for a jet: at the quadrature, or at the points of a condition;
+        of several c one after the other."""
         unknowns = tuple(self.problem.unknowns)
 
         def values(name: str, orders: Orders) -> Tensor:
             alpha, rate = orders[:-1], orders[-1]
-            function = c[rate, unknowns.index(name)]
+            function = c[..., rate, unknowns.index(name), :]
             if i is None:
-                return self.modes.derivative(alpha, function)
-            return self._feature(alpha, i, points) @ function
+                return self.modes.derivative(alpha, function).flatten()
+            return (function @ self._feature(alpha, i, points).T).flatten()
 
         return values
 
@@ -347,12 +356,12 @@ class System:
             known[alpha] = self.modes.at(points[:, :-1], [alpha])[alpha]
         return known[alpha]
 
-    def _evaluate(self, block: Block, time: float, c: Tensor, i: int | None) -> Tensor:
-        block = moved(block, time)
+    def _evaluate(self, block: Block, times: Sequence[float], c: Tensor, i: int | None) -> Tensor:
+        """The pointwise residual of a block at several times, (times, n)."""
         values = self._values(c, i, block.points)
-        jet = jet_of(self.problem, block, values, self._elsewhere(c))
+        jet = jet_of(self.problem, repeated(block, times), values, self._elsewhere(c))
         with torch.no_grad():
-            return block.residual(jet)
+            return block.residual(jet).reshape(len(times), -1)
 
     def _linearise(self, block: Block, time: float, c: Tensor, i: int | None) -> Linearised:
         block = moved(block, time)

@@ -57,6 +57,9 @@ CHECK_POINTS = 1500
 NEAR_ROUNDING = 1e-7
 """Without a tolerance, levels below this may take no longer than all before them."""
 
+ENOUGH = 1e-8
+"""Below this they may take no longer than half of it, and two that bring nothing end the solve."""
+
 SAFETY = 4.0
 """The estimate over the error that is expected: levels fall less evenly than in steady problems,
 and with a factor of two errors were seen to be up to four times the estimate."""
@@ -75,6 +78,7 @@ PATIENT_SECONDS = 3.0
 """A level that takes less is always tried."""
 
 LONGER = "the next level would take longer than all before it"
+HALF = "the next level would take more than half as long as all before it"
 ENDED = "steps become ever shorter"
 
 
@@ -177,7 +181,7 @@ class TimeStepping(Method):
 
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
-        began, plan = setting.elapsed, self._plan(setting, memory)
+        began, plan = setting.elapsed, self._plan(setting, memory, state.network)
         try:
             spec = placing(setting, self.name)
             journey = March(setting.problem, memory.shape, spec, plan, memory.first).run()
@@ -224,7 +228,7 @@ class TimeStepping(Method):
         memory: Memory = state.memory
         if memory.ended is not None:
             if _near(setting, memory):
-                return Outcome("converged", LONGER)
+                return Outcome("converged", HALF if _enough(setting, memory) else LONGER)
             return Outcome("failed" if state.network is None else "stopped", memory.ended)
         if memory.best is None:
             return None
@@ -234,9 +238,9 @@ class TimeStepping(Method):
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
         asked = setting.rtol is not None
-        near = _near(setting, memory)
+        near, enough = _near(setting, memory), _enough(setting, memory)
         quick = memory.seconds < PATIENT_SECONDS
-        if memory.since_best >= (3 if quick else 1 if near else 2):
+        if memory.since_best >= ((2 if enough else 3) if quick else 1 if near else 2):
             reason = f"further levels brought no improvement on an estimated error of {error:.1e}"
             unsure = asked or error > UNRESOLVED
             return Outcome("stopped" if unsure else "converged", reason)
@@ -245,8 +249,9 @@ class TimeStepping(Method):
             return Outcome("stopped" if asked else "converged", reason)
         # Closer units in every direction.
         ahead = 2.0**setting.problem.domain.dimension * memory.seconds
-        if near and ahead > max(PATIENT_SECONDS, 1.5 * setting.elapsed):
-            return Outcome("converged", LONGER)
+        share = 0.5 if enough else 1.5
+        if near and ahead > max(PATIENT_SECONDS, share * setting.elapsed):
+            return Outcome("converged", HALF if enough else LONGER)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "stopped",
@@ -257,7 +262,7 @@ class TimeStepping(Method):
 
     # -------------------------------------------------------------------------------- details
 
-    def _plan(self, setting: Setting, memory: Memory) -> Plan:
+    def _plan(self, setting: Setting, memory: Memory, network: Network | None) -> Plan:
         aim = max(memory.aim, SMALLEST)
         return Plan(
             tolerance=0.3 * aim,
@@ -268,13 +273,16 @@ class TimeStepping(Method):
             max_units=setting.max_units,
             units=setting.units,
             deadline=time.perf_counter() + self._patience(setting, memory),
+            pace=_pace(network) if _near(setting, memory) else (),
         )
 
     def _patience(self, setting: Setting, memory: Memory) -> float:
         """Seconds that a level may take."""
         left = setting.time_limit - setting.elapsed
         if _near(setting, memory):
-            return min(left, PATIENT_SECONDS + setting.elapsed)
+            return min(
+                left, PATIENT_SECONDS + (0.5 if _enough(setting, memory) else 1.0) * setting.elapsed
+            )
         return left
 
     def _next(
@@ -323,6 +331,16 @@ class TimeStepping(Method):
 def _near(setting: Setting, memory: Memory) -> bool:
     """Whether a solve without a tolerance has come so far that what is left is not worth much."""
     return setting.rtol is None and memory.best is not None and memory.best < NEAR_ROUNDING
+
+
+def _enough(setting: Setting, memory: Memory) -> bool:
+    """Whether it has come so far that a level has to be cheap to be worth it."""
+    return setting.rtol is None and memory.best is not None and memory.best < ENOUGH
+
+
+def _pace(network: Network | None) -> tuple[float, ...]:
+    """The ends of a march's steps."""
+    return network.steps if isinstance(network, Evolution) else ()
 
 
 def checked(problem: Problem, network: Network, seed: int) -> list[tuple[Block, Tensor]]:

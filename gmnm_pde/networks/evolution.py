@@ -164,6 +164,11 @@ class Evolution(Network):
         return float(self._parts[-1].times[-1])
 
     @property
+    def steps(self) -> tuple[float, ...]:
+        """The ends of all steps."""
+        return tuple(time for part in self._parts for time in part.times[1:].tolist())
+
+    @property
     def _parts(self) -> list[EvolutionSegment]:
         return [part for part in self.segments if isinstance(part, EvolutionSegment)]
 
