@@ -12,6 +12,7 @@ from gmnm_pde.geometry import Rectangle
 from gmnm_pde.methods.charts import Affine, Plain, chart_of, moved
 from gmnm_pde.methods.greedy import selected
 from gmnm_pde.methods.limits import Limits, bounded, nearest
+from gmnm_pde.methods.variable_projection import unblocked
 from gmnm_pde.networks import GMNM, LinearOutputNetwork
 from gmnm_pde.networks.pieces import LinearPieces
 
@@ -92,6 +93,31 @@ def test_other_networks_are_trained_in_their_own_parameters():
     assert chart.scales(J).tolist() == [5.0, 1e-30]
 
 
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal", "full", "pieces"])
+def test_directions_that_narrow_units_at_their_limit(kind):
+    network = copy.deepcopy(NETWORKS[kind])
+    layers = network.networks[:1] if isinstance(network, LinearPieces) else [network]
+    spacing = torch.tensor([0.1, 0.2], dtype=torch.float64)
+    with torch.no_grad():
+        for layer in layers:
+            layer.P[1] *= 100.0
+            bounded(layer, spacing)
+    chart = chart_of(network)
+    found = chart.narrowing(spacing)
+    assert torch.allclose(found @ found.T, torch.eye(len(found), dtype=torch.float64))
+    assert len(found) >= 1
+    for direction in found:
+        for sign, kept in ((1.0, True), (-1.0, False)):
+            after = moved(network, chart, sign * 0.1 * direction)
+            layer = after.networks[0] if isinstance(after, LinearPieces) else after
+            before = layer.P.detach().clone()
+            with torch.no_grad():
+                bounded(layer, spacing)
+            assert torch.allclose(layer.P, before, rtol=1e-6) is not kept
+    wide = chart_of(NETWORKS[kind])
+    assert len(wide.narrowing(0.01 * spacing)) == 0
+
+
 # limits
 
 
@@ -133,6 +159,14 @@ def test_units_that_start_outside_may_stay_there():
     limits = Limits.around(network, points, torch.full((2,), 0.2, dtype=torch.float64))
     kept = limits.keep(copy.deepcopy(network))
     assert torch.equal(kept.mu, network.mu)
+
+
+def test_blocked_directions_are_left_out_where_the_residual_pushes_along_them():
+    J = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
+    narrowing = torch.eye(3, dtype=torch.float64)[:2]
+    residual = torch.tensor([-1.0, 3.0], dtype=torch.float64)  # J'r = (-1, 1, 3)
+    assert unblocked(J, residual, narrowing).tolist() == [[0.0, 2.0, 0.0], [0.0, 1.0, 1.0]]
+    assert unblocked(J, residual, narrowing[:0]) is J
 
 
 # starts

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gmnm_pde.methods.limits import NARROWEST
 from gmnm_pde.networks import GMNM, LinearOutputNetwork
 from gmnm_pde.networks.pieces import LinearPieces
 
 FARTHEST = 20.0
 """Largest |E|: exp(20) is wide enough for every step, and nothing overflows."""
 
-ROOT_HALF = 0.5**0.5
-"""An entry off the diagonal of E stands in it twice: with this, turned units are damped alike."""
+NEAR = 1e-9
+"""Of a limit, the part that rounding may leave."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Chart(ABC):
     @abstractmethod
     def scales(self, J: Tensor) -> Tensor:
         """What a coordinate's damping is to be multiplied by, (q,), for a Jacobian (n, q)."""
+
+    def narrowing(self, spacing: Tensor) -> Tensor:
+        """Orthonormal directions (k, q) along which units become narrower that are as narrow as
+        points of a spacing (d,) allow."""
+        return spacing.new_zeros(0, 0)
 
     @abstractmethod
     def put(self, network: nn.Module, step: Tensor) -> None:
@@ -85,13 +91,30 @@ class Affine(Chart):
             return torch.cat([along, (stretches * self.P).flatten(1)], 1)
         along = -torch.einsum("nka,kab->nkb", moves, torch.linalg.inv(self.P))
         products = torch.einsum("nkac,kbc->nkab", stretches, self.P)
-        row, column = self._entries(d)
-        both = products[..., row, column] + products[..., column, row]
-        both = both * torch.where(row == column, 0.5, ROOT_HALF).to(J)
+        row, column, weight = self._entries()
+        both = 0.5 * weight * (products[..., row, column] + products[..., column, row])
         return torch.cat([along.flatten(1), both.flatten(1)], 1)
 
     def scales(self, J: Tensor) -> Tensor:
         return J.new_ones(J.shape[1])
+
+    def narrowing(self, spacing: Tensor) -> Tensor:
+        K, d = self.mu.shape
+        most = (1 - NEAR) / NARROWEST
+        if self.P.ndim == 2:
+            h = spacing if self.P.shape[1] == d else spacing.max()
+            unit, axis = torch.nonzero((self.P * h).abs() >= most, as_tuple=True)
+            entries = torch.eye(self.P.shape[1], dtype=h.dtype, device=h.device)[axis]
+        else:
+            U, S, _ = torch.linalg.svd(self.P * spacing)
+            unit, index = torch.nonzero(most <= S, as_tuple=True)
+            u = U[unit, :, index]
+            row, column, weight = self._entries()
+            entries = u[:, row] * u[:, column] * weight
+        each = entries.shape[1]
+        found = self.mu.new_zeros(len(unit), K, each)
+        found[torch.arange(len(unit), device=unit.device), unit] = entries
+        return torch.cat([found.new_zeros(len(unit), K * d), found.flatten(1)], 1)
 
     def put(self, network: nn.Module, step: Tensor) -> None:
         assert isinstance(network, GMNM)
@@ -110,18 +133,23 @@ class Affine(Chart):
     def _symmetric(self, entries: Tensor) -> Tensor:
         """E (K, d, d), of the same norms, from its upper triangles, (K, d (d + 1) / 2)."""
         K, d = self.mu.shape
-        row, column = self._entries(d)
-        entries = entries * torch.where(row == column, 1.0, ROOT_HALF).to(entries)
+        row, column, weight = self._entries()
+        entries = entries / weight
         E = entries.new_zeros(K, d, d)
         E[:, row, column] = entries
         E[:, column, row] = entries
         size = E.norm(dim=(1, 2), keepdim=True)
         return E * (FARTHEST / size.clamp_min(FARTHEST))
 
-    def _entries(self, d: int) -> tuple[Tensor, Tensor]:
-        """Rows and columns of an upper triangle."""
+    def _entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows and columns of an upper triangle, and the coordinate of an entry of one: the square
+        root of two off the diagonal, which stands in E twice, so that turned units are damped
+        alike."""
+        d = self.mu.shape[1]
         row, column = torch.triu_indices(d, d, device=self.mu.device)
-        return row, column
+        weight = self.mu.new_full((len(row),), 2**0.5)
+        weight[row == column] = 1.0
+        return row, column, weight
 
 
 @dataclass(frozen=True)
@@ -143,6 +171,16 @@ class Several(Chart):
     def scales(self, J: Tensor) -> Tensor:
         parts = J.split([q for _, q in self.sizes], dim=1)
         return torch.cat([c.scales(part) for c, part in zip(self.charts, parts, strict=True)])
+
+    def narrowing(self, spacing: Tensor) -> Tensor:
+        found = [chart.narrowing(spacing) for chart in self.charts]
+        widths = [q for _, q in self.sizes]
+        rows = spacing.new_zeros(sum(map(len, found)), sum(widths))
+        start, left = 0, 0
+        for part, q in zip(found, widths, strict=True):
+            rows[start : start + len(part), left : left + q] = part.reshape(len(part), q)
+            start, left = start + len(part), left + q
+        return rows
 
     def put(self, network: nn.Module, step: Tensor) -> None:
         assert isinstance(network, LinearPieces)

@@ -27,8 +27,9 @@ CANDIDATES = 3000
 LARGEST = 30_000_000
 """Entries of the matrix of all candidates; beyond, none are tried."""
 
-NARROW = 1.0
-"""Least width of a candidate, in spacings of the points."""
+NARROW = 2.0
+"""Least width of a candidate, in spacings of the points: training makes units narrower where that
+pays, and hardly ever wider that fit between the points."""
 
 WIDE = 2.0
 """Largest width, in widths of the box."""

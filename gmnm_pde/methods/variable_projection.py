@@ -265,7 +265,7 @@ def improved(memory: Memory) -> Memory:
     chart = chart_of(network)
     J = reduced.projected(chart.columns(memory.elimination.jacobian(network)))
     scales = chart.scales(J)
-    J = J / scales
+    J = unblocked(J / scales, reduced.residual, chart.narrowing(memory.limits.spacing))
     spectrum = decomposed(J, form_for(J, memory.damping, memory.largest))
 
     def tried(step: Tensor) -> tuple[LinearOutputNetwork, Reduced | None]:
@@ -288,6 +288,18 @@ def improved(memory: Memory) -> Memory:
         return replace(memory, losses=(*memory.losses, reduced.loss), stuck=True)
     losses = (*memory.losses, left.loss)
     return replace(memory, damping=best.damping, losses=losses, network=found, reduced=left)
+
+
+def unblocked(J: Tensor, residual: Tensor, narrowing: Tensor) -> Tensor:
+    """A Jacobian (n, q) without the directions (k, q) that the residual pushes along.
+
+    Steps to beyond a limit, brought back to it, are no longer those of the linear model: a single
+    unit at its limit was seen to hold up all others.
+    """
+    if not len(narrowing):
+        return J
+    pushed = narrowing[narrowing @ (J.T @ residual) < 0]
+    return J - (J @ pushed.T) @ pushed
 
 
 def _misfit(state: State) -> float:
