@@ -95,6 +95,13 @@ PAPERS: dict[str, Paper] = {
         "BIT Numerical Mathematics 15, 49-57",
         doi="10.1007/BF01932995",
     ),
+    "chen1991": Paper(
+        ("Chen, S.", "Cowan, C. F. N.", "Grant, P. M."),
+        "Orthogonal least squares learning algorithm for radial basis function networks",
+        1991,
+        "IEEE Transactions on Neural Networks 2(2), 302-309",
+        doi="10.1109/72.80341",
+    ),
     "hairer1996": Paper(
         ("Hairer, Ernst", "Wanner, Gerhard"),
         "Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems",
@@ -256,7 +263,7 @@ OF_NETWORKS: dict[str, tuple[str, ...]] = {
 OF_METHODS: dict[str, tuple[str, ...]] = {
     "least_squares": ("adcock2022",),
     "time_stepping": ("hairer1996", "adcock2022"),
-    "variable_projection": ("golub1973", "kaufman1975"),
+    "variable_projection": ("golub1973", "kaufman1975", "chen1991"),
     "adam": ("kingma2014",),
     "lbfgs": ("liu1989",),
 }

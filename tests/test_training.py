@@ -337,6 +337,21 @@ def test_no_step_that_raises_the_loss_is_taken():
     assert searched(model, 1e-3, 1.0) is None
 
 
+def test_a_first_damping_that_is_too_small_is_raised():
+    """Steps of the first damping and of a smaller one raise the loss, the smaller one less."""
+    r, J = torch.tensor([1.0], dtype=torch.float64), torch.tensor([[1.0]], dtype=torch.float64)
+
+    def rows(step: torch.Tensor) -> torch.Tensor:
+        long = step.abs() > 0.5
+        return torch.where(long, 3.0 + step, r + step)
+
+    model = Model(rows, r, J, decomposed(J, "primal"), accelerate=False)
+    assert model.tried(1e-3).loss > model.tried(2.5e-4).loss > 1.0
+    best = searched(model, 1e-3, 1.0)
+    assert best is not None
+    assert best.loss < 1.0
+
+
 def test_the_acceleration_follows_a_parabola():
     """For r = t + t^2 / 4 the step to second order lands much closer than the first-order one."""
     r, J = torch.tensor([0.5], dtype=torch.float64), torch.tensor([[1.0]], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Where variable projection starts, and how narrow its units may become."""
+"""Lattices that variable projection may start from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from gmnm_pde.assembly import Block
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Setting
-from gmnm_pde.networks import GMNM, LinearOutputNetwork, PlacedSpec
+from gmnm_pde.networks import LinearOutputNetwork, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch
 
 UNITS = 64
@@ -20,10 +20,6 @@ UNITS = 64
 RATIOS = (0.8, 1.2, 1.6)
 """Widths over spacings that a start is tried with: smooth solutions want units that overlap much, a
 peak or a jump wants narrow ones."""
-
-NARROWEST = 0.5
-"""Least width of a unit, in spacings of the points: a narrower one hides between them, and what the
-rows do not see grows without limit there."""
 
 MARGINS = (0.0, 1.0)
 """Spacings beyond the boundary that a start is tried with."""
@@ -74,25 +70,6 @@ def _layout(setting: Setting, units: int, margin: float) -> Layout:
             break
         best, cells = layout, cells + 1
     return best or layout
-
-
-def widened(network: LinearOutputNetwork, spacing: Tensor) -> LinearOutputNetwork:
-    """The network itself, its Gaussian units no narrower than the points can tell.
-
-    Arguments:
-        spacing: of the points along each coordinate, (d,).
-    """
-    if not isinstance(network, GMNM):
-        return network
-    with torch.no_grad():
-        P, most = network.P, 1 / NARROWEST
-        if P.dim() == 2:
-            limit = most / (spacing if P.shape[1] == len(spacing) else spacing.max())
-            P.copy_(P.clamp(-limit, limit))
-        elif bool((P * spacing).square().sum((1, 2)).max() > most**2):
-            U, S, V = torch.linalg.svd(P * spacing, full_matrices=False)
-            P.copy_((U * S.clamp(max=most)[:, None, :]) @ V / spacing)
-    return network
 
 
 def spacing_of(setting: Setting, blocks: Sequence[Block]) -> Tensor:

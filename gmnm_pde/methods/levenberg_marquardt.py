@@ -169,7 +169,8 @@ def searched(model: Model, damping: float, loss: float) -> Trial | None:
     """The best step near a damping: smaller ones as long as they pay, else larger ones until one
     lowers the loss; None if none does."""
     best = model.tried(damping)
-    for _ in range(DOWN):
+    # Of two that raise the loss, the smaller damping may raise it less, and leads nowhere.
+    for _ in range(DOWN if best.loss < loss else 0):
         trial = model.tried(best.damping / LADDER)
         if not trial.loss < best.loss:
             break

@@ -8,39 +8,44 @@ pi(y), so the residual depends on y alone,
 which Levenberg-Marquardt minimises. J is Kaufman's simplification (BIT 15, 1975) of the derivative
 of Golub and Pereyra (SIAM J. Numer. Anal. 10, 1973): it leaves out a term of second order in r.
 For a nonlinear problem pi(y) is the minimum that Gauss-Newton steps lead to, and A the Jacobian in
-pi there.
+pi there. Steps are those of :mod:`gmnm_pde.methods.levenberg_marquardt`, in the coordinates of
+:mod:`gmnm_pde.methods.charts`.
+
+Where units start matters as much: several starts are trained for a few iterations, and the one that
+is best at points that are not trained on goes on.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_network, at_zero, is_linear, parameter_rows
+from gmnm_pde.assembly import Block
 from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.estimate import Estimate, calibrated, misfit
-from gmnm_pde.linalg import RIDGE, damped_solve
+from gmnm_pde.methods import greedy
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
-from gmnm_pde.methods.gauss_newton import minimise
+from gmnm_pde.methods.charts import chart_of, moved
+from gmnm_pde.methods.elimination import Elimination, Reduced
 from gmnm_pde.methods.growth import enough_units
-from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of, widened
-from gmnm_pde.methods.residuals import Residuals
-from gmnm_pde.methods.weights import (
-    assemble,
-    checked_rows,
-    unweighted_rms,
-)
+from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of
+from gmnm_pde.methods.levenberg_marquardt import FIRST, Model, searched
+from gmnm_pde.methods.limits import Limits
+from gmnm_pde.methods.training.spectrum import decomposed, form_for
+from gmnm_pde.methods.weights import checked_rows, unweighted_rms
 from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec, evaluate
 from gmnm_pde.placement import Layout
 
-DAMPINGS = 12
-"""Dampings tried before a step is given up."""
+TRIED = 5
+"""Iterations that each start is trained for before they are compared."""
+
+SHARE = 0.25
+"""Of the time, what the comparison of starts may take."""
 
 
 @dataclass(frozen=True)
@@ -56,26 +61,30 @@ class Memory:
     """Between iterations.
 
     Arguments:
-        damping: of the next Levenberg-Marquardt step.
-        losses: one an iteration, root mean square of the weighted rows.
-        stuck: no damping lowered the loss.
-        linear: whether the problem is.
+        elimination: of the output weights.
+        limits: that units are kept to.
         network: where training goes on; the best one at points that are not trained on is that of
             the state.
-        spacing: of the points along each coordinate, (d,).
+        reduced: what its output weights leave.
+        damping: that was best, None at first.
+        largest: squared singular value of the last Jacobian.
+        losses: one an iteration, root mean square of the weighted rows.
+        stuck: no damping lowered the loss.
         least: the misfit of the best network at those points, and the iteration that led to it.
     """
 
     blocks: tuple[Block, ...]
     check: tuple[Block, ...]
     probes: Tensor
-    spacing: Tensor
-    damping: float = 1e-2
+    elimination: Elimination
+    limits: Limits
+    network: LinearOutputNetwork
+    reduced: Reduced
+    damping: float | None = None
+    largest: float = 0.0
     losses: tuple[float, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     stuck: bool = False
-    linear: bool = True
-    network: LinearOutputNetwork | None = None
     least: tuple[float, int] = (math.inf, 0)
 
 
@@ -103,43 +112,65 @@ class VariableProjection(Method):
         return self._begun(setting, layout, network)
 
     def _best_start(self, setting: Setting) -> State:
-        """Of lattices of several widths and margins the one that fits best, untrained."""
-        found: list[State] = []
-        for layout in layouts(setting, units_of(setting)):
-            found.append(self._begun(setting, layout, built(setting, layout)))
-            if not isinstance(setting.network, PlacedSpec) or not found[0].memory.linear:
+        """Of several starts the one that is best after a few iterations.
+
+        Lattices of several widths and margins are compared untrained, which costs little.
+        """
+        first, *others = layouts(setting, units_of(setting))
+        found = self._begun(setting, first, built(setting, first))
+        memory: Memory = found.memory
+        if not isinstance(setting.network, PlacedSpec) or memory.elimination.linearised is None:
+            return found
+        lattices = [self._begun(setting, one, built(setting, one)) for one in others]
+        found = min((found, *lattices), key=_misfit)
+        spacing, units = memory.limits.spacing, units_of(setting)
+        network = greedy.chosen(setting, memory.elimination, spacing, units)
+        if network is None:
+            return found
+        starts = (found, self._begun(setting, first, network))
+        return min((self._tried(setting, start) for start in starts), key=_misfit)
+
+    def _tried(self, setting: Setting, state: State) -> State:
+        """A start after a few iterations, which do not count."""
+        for _ in range(TRIED):
+            if setting.elapsed > SHARE * setting.time_limit or state.memory.stuck:
                 break
-        return min(found, key=lambda state: float(state.memory.least[0]))
+            state = self.step(setting, state)
+        memory = replace(state.memory, losses=(), least=(_misfit(state), 0))
+        return replace(state, memory=memory, records=())
 
     def _begun(self, setting: Setting, layout: Layout, network: LinearOutputNetwork) -> State:
         """The rows for a network, its output weights eliminated."""
         problem = setting.problem
         centres = layout.centres()
-        enough_units(setting, sum(len(part) for part in centres))
-        trained = sum(parameter.numel() for parameter in network.parameters())
         placed = sum(len(part) for part in centres)
+        enough_units(setting, placed)
+        trained = sum(parameter.numel() for parameter in network.parameters())
         counts = [math.ceil(self.oversampling * trained * len(part) / placed) for part in centres]
         weight = self.condition_weight
-        blocks = collocate(problem, layout, counts, setting.sampling, setting.seed, weight)
+        found = collocate(problem, layout, counts, setting.sampling, setting.seed, weight)
         check = check_blocks(problem, layout, 1000, setting.seed + 2, weight)
         probes = problem.region.sample_interior(1000, "sobol", setting.seed + 1)
         place = setting.placed
-        network = place(network)
+        network, blocks = place(network), tuple(place(block) for block in found)
+        points = torch.cat([block.points for block in blocks])
+        elimination = Elimination.of(setting, blocks)
         memory = Memory(
-            tuple(place(block) for block in blocks),
+            blocks,
             tuple(place(block) for block in check),
             place(probes),
-            place(spacing_of(setting, blocks)),
-            linear=all(is_linear(problem, block) for block in blocks),
-            network=network,
+            elimination,
+            Limits.around(network, points, place(spacing_of(setting, blocks))),
+            network,
+            elimination(network),
         )
-        eliminate(setting, network, memory)
         now = misfit(checked_rows(problem, network, memory.check), memory.check)
         memory = replace(memory, least=(now if math.isfinite(now) else math.inf, 0))
         return State(network=network, memory=memory)
 
     def checkpoint(self, state: State) -> Mapping[str, Any]:
-        return {"damping": state.memory.damping, "losses": list(state.memory.losses)}
+        memory: Memory = state.memory
+        return {"damping": memory.damping, "losses": list(memory.losses)}
 
     def resume(self, setting: Setting, network: Network, saved: Mapping[str, Any]) -> State:
         """Goes on with the next iteration; a new estimate waits until the residual has fallen."""
@@ -151,14 +182,7 @@ class VariableProjection(Method):
         return replace(state, memory=memory)
 
     def step(self, setting: Setting, state: State) -> State:
-        memory: Memory = state.memory
-        network = memory.network
-        assert network is not None
-        loss, residual, projector = eliminate(setting, network, memory)
-        J = projector(_jacobian(setting, network, memory.blocks))
-        network, loss, damping, stuck = _improve(setting, network, memory, residual, J, loss)
-        losses = (*memory.losses, loss)
-        memory = replace(memory, damping=damping, losses=losses, stuck=stuck, network=network)
+        memory = improved(state.memory)
         return self._measured(setting, replace(state, memory=memory))
 
     def decide(self, setting: Setting, state: State) -> Outcome | None:
@@ -197,7 +221,6 @@ class VariableProjection(Method):
         """The state with its estimate and a line of history."""
         memory: Memory = state.memory
         network = memory.network
-        assert network is not None
         rows = checked_rows(setting.problem, network, memory.check)
         now, values = misfit(rows, memory.check), evaluate(network, memory.probes)
         values = setting.problem.completed(memory.probes, values)
@@ -236,103 +259,49 @@ class VariableProjection(Method):
         )
 
 
-@dataclass(frozen=True)
-class Projector:
-    """I - Q Q' for an orthonormal basis Q of the columns of A."""
+def improved(memory: Memory) -> Memory:
+    """One step of Levenberg-Marquardt, or the word that none lowers the loss."""
+    network, reduced = memory.network, memory.reduced
+    chart = chart_of(network)
+    J = reduced.projected(chart.columns(memory.elimination.jacobian(network)))
+    scales = chart.scales(J)
+    J = unblocked(J / scales, reduced.residual, chart.narrowing(memory.limits.spacing))
+    spectrum = decomposed(J, form_for(J, memory.damping, memory.largest))
 
-    Q: Tensor = field(repr=False)
-
-    def __call__(self, columns: Tensor) -> Tensor:
-        return columns - self.Q @ (self.Q.T @ columns)
-
-
-def eliminate(
-    setting: Setting, network: LinearOutputNetwork, memory: Memory
-) -> tuple[float, Tensor, Projector]:
-    """Set the output weights to their least-squares values.
-
-    Returns:
-        the loss (root mean square), the weighted residual (rows,), the projector off the columns.
-    """
-    problem, blocks = setting.problem, memory.blocks
-    if not memory.linear:
-        return _eliminate_nonlinear(setting, network, blocks)
-    system = assemble(
-        problem,
-        network,
-        blocks,
-        [at_zero(problem, block) for block in blocks],
-        setting.constants_free,
-    )
-    scale = system.rows.norm(dim=0).clamp_min(1e-300)
-    Q, R = torch.linalg.qr(system.rows / scale)
-    x = damped_solve(R, Q.T @ system.target, RIDGE) / scale
-    residual = system.rows @ x - system.target
-    weights = x[:-1] if setting.constants_free else x
-    network.set_output_weights(network.unflattened(weights))
-    return residual.square().mean().sqrt().item(), residual, Projector(Q)
-
-
-def _eliminate_nonlinear(
-    setting: Setting, network: LinearOutputNetwork, blocks: Sequence[Block]
-) -> tuple[float, Tensor, Projector]:
-    """The same by Gauss-Newton steps from the weights that the network has."""
-    rows = Residuals(setting.problem, network, blocks)
-    deadline = setting.started + setting.time_limit
-    iterate = minimise(rows, rows.at(network.flat_weights), deadline).iterate
-    assert iterate.x is not None
-    network.set_output_weights(network.unflattened(iterate.x))
-    A = rows.system(iterate).rows
-    Q = torch.linalg.qr(A / A.norm(dim=0).clamp_min(1e-300)).Q
-    return iterate.loss, iterate.residual, Projector(Q)
-
-
-def _jacobian(setting: Setting, network: LinearOutputNetwork, blocks: Sequence[Block]) -> Tensor:
-    """(dA/dy) pi, (rows, p)."""
-    problem, names = setting.problem, network.inner_parameters
-    return torch.cat(
-        [
-            parameter_rows(problem, block, at_network(problem, block, network), network, names)
-            for block in blocks
-        ]
-    )
-
-
-def _improve(
-    setting: Setting,
-    network: LinearOutputNetwork,
-    memory: Memory,
-    residual: Tensor,
-    J: Tensor,
-    loss: float,
-) -> tuple[LinearOutputNetwork, float, float, bool]:
-    """The first damping whose step lowers the loss; the network itself if none does."""
-    scale = J.norm(dim=0).clamp_min(1e-30)
-    J = J / scale
-    Q, R = torch.linalg.qr(J)
-    c, damping = -(Q.T @ residual), memory.damping
-    for _ in range(DAMPINGS):
-        step = damped_solve(R, c, math.sqrt(damping)) / scale
-        tried = widened(moved(network, step), memory.spacing)
+    def tried(step: Tensor) -> tuple[LinearOutputNetwork, Reduced | None]:
+        found = memory.limits.keep(moved(network, chart, step / scales))
         try:
-            new_loss, _, _ = eliminate(setting, tried, memory)
-        except RuntimeError:  # a unit so narrow that its columns overflow
-            new_loss = math.inf
-        if new_loss < loss:
-            return tried, new_loss, max(damping / 3, 1e-14), False
-        damping = min(damping * 4, 1e6)
-    return network, loss, damping, True
+            return found, memory.elimination(found)
+        except RuntimeError:  # columns that overflow
+            return found, None
+
+    def rows(step: Tensor) -> Tensor:
+        left = tried(step)[1]
+        return reduced.residual.new_full((len(J),), math.inf) if left is None else left.residual
+
+    damping = FIRST * spectrum.largest if memory.damping is None else memory.damping
+    loss = reduced.residual.square().sum().item()
+    best = searched(Model(rows, reduced.residual, J, spectrum), damping, loss)
+    memory = replace(memory, largest=spectrum.largest)
+    found, left = (network, reduced) if best is None else tried(best.step)
+    if best is None or left is None:
+        return replace(memory, losses=(*memory.losses, reduced.loss), stuck=True)
+    losses = (*memory.losses, left.loss)
+    return replace(memory, damping=best.damping, losses=losses, network=found, reduced=left)
 
 
-def moved(network: LinearOutputNetwork, step: Tensor) -> LinearOutputNetwork:
-    """A copy whose inner parameters are a step away."""
-    result = copy.deepcopy(network)
-    parameters: dict[str, nn.Parameter] = dict(result.named_parameters())
-    start = 0
-    with torch.no_grad():
-        for name in network.inner_parameters:
-            parameter = parameters[name]
-            part = step[start : start + parameter.numel()]
-            parameter.add_(part.reshape(parameter.shape))
-            start += parameter.numel()
-    return result
+def unblocked(J: Tensor, residual: Tensor, narrowing: Tensor) -> Tensor:
+    """A Jacobian (n, q) without the directions (k, q) that the residual pushes along.
+
+    Steps to beyond a limit, brought back to it, are no longer those of the linear model: a single
+    unit at its limit was seen to hold up all others.
+    """
+    if not len(narrowing):
+        return J
+    pushed = narrowing[narrowing @ (J.T @ residual) < 0]
+    return J - (J @ pushed.T) @ pushed
+
+
+def _misfit(state: State) -> float:
+    """The least at points that are not trained on."""
+    return float(state.memory.least[0])
