@@ -101,7 +101,7 @@ def test_every_problem_of_the_sweep_meets_every_tolerance(suite: Suite) -> None:
 
 
 def test_limits_are_numbers_and_names_are_unique(suite: Suite) -> None:
-    for group, count in (("figures", 14), ("any-equation", 25)):
+    for group, count in (("figures", 14), ("any-equation", 27)):
         cases = [case for case in suite.cases if group in case.groups and not case.label]
         assert len(cases) == count
         limits = [(case.relative_l2, case.seconds) for case in cases]
