@@ -21,7 +21,15 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.march import Journey, March, TooManyUnits
 from gmnm_pde.evolution.system import shape_of
 from gmnm_pde.geometry import Box, Disk, Interval, Rectangle
-from gmnm_pde.methods import Outcome, Setting, State, TimeStepping, VariableProjection
+from gmnm_pde.methods import (
+    Outcome,
+    Record,
+    Setting,
+    State,
+    TimeStepping,
+    VariableProjection,
+    time_stepping,
+)
 from gmnm_pde.methods.time_stepping import _network, checked
 from gmnm_pde.networks import Evolution, GMNMSpec
 from gmnm_pde.problem import (
@@ -533,8 +541,9 @@ def test_a_march_that_will_be_late_ends_early(monkeypatch):
         (5e-6, 3.0, None),
     ],
 )
-def test_levels_have_to_be_the_cheaper_the_less_is_left(error, elapsed, reason):
+def test_levels_have_to_be_the_cheaper_the_less_is_left(monkeypatch, error, elapsed, reason):
     """The last one took 5 s, so that the next one takes about 10."""
+    monkeypatch.setattr(time_stepping, "PATIENT_SECONDS", 3.0)
     problem, method = evolving.heat(), TimeStepping()
     state = method.start(setting(problem), None)
     started = clock.perf_counter() - elapsed
@@ -548,6 +557,20 @@ def test_levels_have_to_be_the_cheaper_the_less_is_left(error, elapsed, reason):
     # A tolerance is a tolerance.
     asked = setting(problem, started=started, rtol=1e-9)
     assert method.decide(asked, replace(state, memory=memory)) is None
+
+
+def test_levels_that_take_ever_longer_are_expected_to_go_on_so(monkeypatch):
+    """They took 1, 2 and 10 s: the next one will take twice as long as closer units explain."""
+    monkeypatch.setattr(time_stepping, "PATIENT_SECONDS", 3.0)
+    problem, method = evolving.heat(), TimeStepping()
+    state = method.start(setting(problem), None)
+    records = tuple(Record(1, 9, 9, 9, 0.0, 0.0, None, seconds) for seconds in (1.0, 3.0, 13.0))
+    memory = replace(state.memory, best=5e-8, seconds=10.0)
+    what = setting(problem, started=clock.perf_counter() - 25.0)
+    assert method.decide(what, replace(state, memory=memory)) is None
+    found = method.decide(what, replace(state, memory=memory, records=records))
+    assert found is not None
+    assert "longer than all before" in found.reason
 
 
 def test_units_at_first_are_close_at_a_kink_only():

@@ -249,8 +249,8 @@ class TimeStepping(Method):
             return Outcome("stopped" if asked else "converged", reason)
         # Closer units in every direction.
         ahead = 2.0**setting.problem.domain.dimension * memory.seconds
-        share = 0.5 if enough else 1.5
-        if near and ahead > max(PATIENT_SECONDS, share * setting.elapsed):
+        likely = min(max(ahead, _growth(state) * memory.seconds), 2 * ahead)
+        if near and likely > max(PATIENT_SECONDS, (0.5 if enough else 1.0) * setting.elapsed):
             return Outcome("converged", HALF if enough else LONGER)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
@@ -331,6 +331,12 @@ class TimeStepping(Method):
 def _near(setting: Setting, memory: Memory) -> bool:
     """Whether a solve without a tolerance has come so far that what is left is not worth much."""
     return setting.rtol is None and memory.best is not None and memory.best < NEAR_ROUNDING
+
+
+def _growth(state: State) -> float:
+    """How many times as long as the level before the last one took; one where there are none."""
+    ends = [record.seconds for record in state.records[-3:]]
+    return (ends[2] - ends[1]) / max(ends[1] - ends[0], 1e-9) if len(ends) == 3 else 1.0
 
 
 def _enough(setting: Setting, memory: Memory) -> bool:
