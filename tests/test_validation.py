@@ -450,7 +450,6 @@ def test_a_case_with_seeds_takes_the_worst(monkeypatch: pytest.MonkeyPatch) -> N
             **solved(),
             **{key: {"u": 10.0**-seed} for key in ("relative_l2", "max_error", "estimated_error")},
             "seconds": 1.0,
-            "device": "cpu",
             "inferred": {},
             "inferred_error": {},
         }
