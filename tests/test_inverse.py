@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import count
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from gmnm_pde.collocation import data_block
 from gmnm_pde.geometry import Interval, Rectangle
 from gmnm_pde.inferred import CoefficientField, Constant
 from gmnm_pde.inversion import joint
-from gmnm_pde.methods import reduced
+from gmnm_pde.methods import inverse_in_time, reduced
 from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.networks import GMNM, Together, Uniform
 from gmnm_pde.problem import Condition, Data, Dirichlet, Initial, Problem
@@ -324,6 +325,27 @@ def test_a_diffusivity():
     assert_within(solution, 3, k=0.5)
     assert solution.errors.inferred["k"] == pytest.approx(abs(solution.inferred["k"] / 0.5 - 1))
     assert solution.findings.noise["u"] == pytest.approx(0.01, rel=0.3)
+
+
+@pytest.mark.parametrize("marches", [0, 1, 3])
+def test_a_forward_solve_that_the_time_limit_ends_says_nothing(monkeypatch, marches):
+    """At the first two nothing is known yet, later what was found stays."""
+    march, done = inverse_in_time.InverseInTime._march, count()
+
+    def limited(self, *arguments):
+        if next(done) == marches:
+            raise inverse_in_time.OutOfTime
+        return march(self, *arguments)
+
+    monkeypatch.setattr(inverse_in_time.InverseInTime, "_march", limited)
+    if marches < 2:
+        with pytest.raises(gp.InputError, match="nothing was inferred yet"):
+            gp.solve(heat(), device="cpu")
+        return
+    solution = gp.solve(heat(), device="cpu")
+    assert solution.status == "stopped"
+    assert "time limit" in solution.reason
+    assert solution.inferred["k"] > 0
 
 
 def test_space_and_time_at_once_agree_with_forward_solves():

@@ -47,6 +47,10 @@ FARTHEST = 1.0
 """The longest step in theta."""
 
 
+class OutOfTime(Exception):
+    """A forward solve that the time limit ended: what it misses says nothing."""
+
+
 @dataclass(frozen=True)
 class March:
     """A forward solve.
@@ -70,6 +74,7 @@ class Memory:
         jacobian: of the residual, (n, p); None where it has to be computed.
         fresh: whether it was computed at this theta.
         left: the step that is left, in standard errors.
+        late: the time limit ended a forward solve.
     """
 
     transforms: Mapping[str, Transform]
@@ -81,6 +86,7 @@ class Memory:
     left: float = math.inf
     stuck: int = 0
     verified: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,19 @@ class InverseInTime(Method):
             )
         check_inference(problem)
         memory = Memory(transforms_of(problem.infer, ()), rtol=self.forward_rtol)
-        march = self._march(setting, memory, torch.zeros(len(problem.constants)).double())
+        try:
+            march = self._march(setting, memory, torch.zeros(len(problem.constants)).double())
+        except OutOfTime:
+            raise _too_short(setting) from None
         return State(network=march.network, memory=replace(memory, march=march))
 
     def step(self, setting: Setting, state: State) -> State:
+        try:
+            return self._stepped(setting, state)
+        except OutOfTime:
+            return replace(state, memory=replace(state.memory, late=True))
+
+    def _stepped(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
         march = cast(March, memory.march)
         if memory.jacobian is None:
@@ -156,11 +171,13 @@ class InverseInTime(Method):
             return Outcome("stopped", "no step brings the solution closer to the measurements")
         if len(state.records) >= self.iterations:
             return Outcome("stopped", f"{self.iterations} iterations, as many as allowed")
-        if setting.elapsed > setting.time_limit:
+        if memory.late or setting.elapsed > setting.time_limit:
             return Outcome("stopped", f"the time limit of {setting.time_limit:.0f} s")
         return None
 
     def finish(self, setting: Setting, state: State, outcome: Outcome) -> State:
+        if not state.findings.values:
+            raise _too_short(setting)
         return replace(state, notes=(*state.notes, *state.findings.notes))
 
     def solved(self, setting: Setting, state: State) -> Network:
@@ -168,7 +185,11 @@ class InverseInTime(Method):
         return state.network
 
     def _march(self, setting: Setting, memory: Memory, theta: Tensor) -> March:
-        """A forward solve for theta, and what it misses."""
+        """A forward solve for theta, and what it misses.
+
+        Raises:
+            OutOfTime: the time limit ended it.
+        """
         problem = setting.problem
         values = {
             name: memory.transforms[name].value(float(t))
@@ -180,6 +201,8 @@ class InverseInTime(Method):
         state = method.start(forward, None)
         while (outcome := method.decide(forward, state)) is None:
             state = method.step(forward, state)
+        if outcome.status != "converged" and setting.elapsed > setting.time_limit:
+            raise OutOfTime
         if state.network is None or outcome.status == "failed":
             at = ", ".join(f"{name} = {value:.6g}" for name, value in values.items())
             raise InputError(
@@ -231,6 +254,13 @@ class InverseInTime(Method):
             records=(*state.records, line),
             memory=memory,
         )
+
+
+def _too_short(setting: Setting) -> InputError:
+    return InputError(
+        f"the time limit of {setting.time_limit:g} s is too short: nothing was inferred yet.",
+        mend="Give more seconds: --time-limit, or time_limit in gp.solve.",
+    )
 
 
 def _residual(problem: Problem, network: Network) -> Tensor:
