@@ -176,6 +176,8 @@ def test_units_are_taken_by_what_they_leave_of_the_residual():
     """As by trying every candidate with a least-squares solve of its own."""
     generator = torch.Generator().manual_seed(3)
     columns = torch.randn(30, 2, 12, generator=generator, dtype=torch.float64)
+    # What is left of a column, not its norm, counts.
+    columns = columns + torch.linspace(0, 20, 12, dtype=torch.float64)
     always = torch.ones(30, 1, dtype=torch.float64)
     target = torch.randn(30, generator=generator, dtype=torch.float64)
     taken: list[int] = []
