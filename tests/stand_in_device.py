@@ -134,7 +134,10 @@ def _index(index: Any) -> Any:
     """An index with tensors in the place of its lists."""
     if isinstance(index, tuple):
         return tuple(map(_index, index))
-    return torch.tensor(index) if isinstance(index, list) else index
+    if isinstance(index, list):
+        # An empty list has no numbers to tell that they are integers.
+        return torch.tensor(index, dtype=None if index else torch.int64)
+    return index
 
 
 @contextmanager

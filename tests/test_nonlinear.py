@@ -249,18 +249,25 @@ def test_an_iteration_without_time_says_so():
     assert math.isfinite(fit.residual)
 
 
-def test_weights_are_smoothed_where_points_never_used_ask_for_it():
-    """With fewer rows than weights the rows are met exactly, and what is between them is not."""
-    network, _, layout = level(EXPONENTIAL, 20)
-    few = Sampling(interior=20, boundary=1, sampler="random")
-    blocks = collocate(EXPONENTIAL, layout, [1], few, 0)
-    check = check_blocks(EXPONENTIAL, layout, 200, 1)
-    fit, _ = fit_nonlinear(EXPONENTIAL, network, blocks, check)
-    smooth = measure(EXPONENTIAL, network, points=500).relative_l2["u"]
-    fit_nonlinear(EXPONENTIAL, network, blocks)
-    rough = measure(EXPONENTIAL, network, points=500).relative_l2["u"]
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_are_smoothed_where_points_never_used_ask_for_it(seed):
+    """The right-hand side is rough: met at every row, the weights are huge, and so is what is
+    between the rows, even without a finite residual."""
+    problem = Problem(
+        "x", "u", UNIT,
+        [lambda u, x: exp(u.value) - exp(x) * (1 + 0.1 * sin(1e4 * x))],
+        reference=Exact({"u": lambda x: x}),
+    )  # fmt: skip
+    network, _, layout = level(problem, 20)
+    few = Sampling(interior=30, sampler="random")
+    blocks = collocate(problem, layout, [1], few, seed)
+    check = check_blocks(problem, layout, 200, 1)
+    fit, _ = fit_nonlinear(problem, network, blocks, check)
+    smooth = measure(problem, network, points=500).relative_l2["u"]
+    fit_nonlinear(problem, network, blocks)
+    rough = measure(problem, network, points=500).relative_l2["u"]
     assert fit.ridge > 1e-15
-    assert smooth < 0.8 * rough
+    assert smooth < 1e-3 * rough
 
 
 # where it starts

@@ -110,7 +110,7 @@ def _smoothed(found: Minimum, rows: Residuals, check: Residuals | None) -> tuple
         missed = check.at(x)
         if best is None or missed.loss < best[0]:
             best = (missed.loss, x, Fit(residual, check.split(missed), ridge=ridge))
-        elif not damping.thorough:
+        elif not damping.thorough and math.isfinite(best[0]):
             break
         if missed.loss <= damping.overfit * residual:
             break
