@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from gmnm_pde.assembly import (
     is_linear,
     parameter_rows,
 )
-from gmnm_pde.linalg import RIDGE, damped_solve
+from gmnm_pde.linalg import factor
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.residuals import Residuals
@@ -33,16 +34,22 @@ class Reduced:
 
     Arguments:
         residual: weighted, (rows,).
-        Q: an orthonormal basis of the columns of A, (rows, k).
+        A: (rows, k).
     """
 
     residual: Tensor
-    Q: Tensor = field(repr=False)
+    A: Tensor = field(repr=False)
 
     @property
     def loss(self) -> float:
         """Root mean square of the residual."""
         return self.residual.square().mean().sqrt().item()
+
+    @cached_property
+    def Q(self) -> Tensor:
+        """An orthonormal basis of the columns of A, (rows, k): found when it is asked for, as most
+        networks are tried for their loss alone."""
+        return torch.linalg.qr(self.A / self.A.norm(dim=0).clamp_min(1e-300)).Q
 
     def projected(self, columns: Tensor) -> Tensor:
         """(I - Q Q') columns."""
@@ -79,12 +86,10 @@ class Elimination:
         if self.linearised is None:
             return self._nonlinear(network)
         system = self.system(network)
-        scale = system.rows.norm(dim=0).clamp_min(1e-300)
-        Q, R = torch.linalg.qr(system.rows / scale)
-        x = damped_solve(R, Q.T @ system.target, RIDGE) / scale
+        x = factor(system.rows, system.target).solve()
         weights = x[:-1] if self.setting.constants_free else x
         network.set_output_weights(network.unflattened(weights))
-        return Reduced(system.rows @ x - system.target, Q)
+        return Reduced(system.rows @ x - system.target, system.rows)
 
     def system(self, network: LinearOutputNetwork) -> System:
         """A and b of a linear problem."""
@@ -106,6 +111,4 @@ class Elimination:
         iterate = minimise(rows, rows.at(network.flat_weights), deadline).iterate
         assert iterate.x is not None
         network.set_output_weights(network.unflattened(iterate.x))
-        A = rows.system(iterate).rows
-        Q = torch.linalg.qr(A / A.norm(dim=0).clamp_min(1e-300)).Q
-        return Reduced(iterate.residual, Q)
+        return Reduced(iterate.residual, rows.system(iterate).rows)

@@ -62,9 +62,16 @@ class Limits:
 
 def nearest(layer: GMNM, points: Tensor) -> tuple[Tensor, Tensor]:
     """The least |w| of every unit at points (n, d), and the index of the point, both (K,)."""
-    z = points[:, None, :] - layer.mu
-    w = z * layer.P if layer.P.ndim == 2 else torch.einsum("krd,nkd->nkr", layer.P, z)
-    least, index = w.square().sum(-1).min(0)
+    P, mu = layer.P, layer.mu
+    if P.ndim == 2:
+        rows = [(points[:, j, None] - mu[:, j]) * P[:, j % P.shape[1]] for j in range(mu.shape[1])]
+    else:
+        # A matrix for each component of w, which is far cheaper than w itself, (n, K, r).
+        rows = [points @ row.T - (row * mu).sum(1) for row in P.unbind(1)]
+    square = torch.zeros_like(rows[0])
+    for row in rows:
+        square.addcmul_(row, row)
+    least, index = square.min(0)
     return least.sqrt(), index
 
 

@@ -102,8 +102,8 @@ class VariableProjection(Method):
     iterations: int = 150
     oversampling: float = 1.5
     condition_weight: float = 3.0
-    tolerance: float = 0.02
-    window: int = 40
+    tolerance: float = 0.25
+    window: int = 30
 
     def start(self, setting: Setting, network: Network | None) -> State:
         if not isinstance(network, LinearOutputNetwork):
