@@ -28,7 +28,7 @@ from gmnm_pde.methods import (
     State,
     TimeStepping,
     VariableProjection,
-    time_stepping,
+    patience,
 )
 from gmnm_pde.methods.time_stepping import _network, checked
 from gmnm_pde.networks import Evolution, GMNMSpec
@@ -543,7 +543,7 @@ def test_a_march_that_will_be_late_ends_early(monkeypatch):
 )
 def test_levels_have_to_be_the_cheaper_the_less_is_left(monkeypatch, error, elapsed, reason):
     """The last one took 5 s, so that the next one takes about 10."""
-    monkeypatch.setattr(time_stepping, "PATIENT_SECONDS", 3.0)
+    monkeypatch.setattr(patience, "PATIENT_SECONDS", 3.0)
     problem, method = evolving.heat(), TimeStepping()
     state = method.start(setting(problem), None)
     started = clock.perf_counter() - elapsed
@@ -561,7 +561,7 @@ def test_levels_have_to_be_the_cheaper_the_less_is_left(monkeypatch, error, elap
 
 def test_levels_that_take_ever_longer_are_expected_to_go_on_so(monkeypatch):
     """They took 1, 2 and 10 s: the next one will take twice as long as closer units explain."""
-    monkeypatch.setattr(time_stepping, "PATIENT_SECONDS", 3.0)
+    monkeypatch.setattr(patience, "PATIENT_SECONDS", 3.0)
     problem, method = evolving.heat(), TimeStepping()
     state = method.start(setting(problem), None)
     records = tuple(Record(1, 9, 9, 9, 0.0, 0.0, None, seconds) for seconds in (1.0, 3.0, 13.0))

@@ -31,6 +31,7 @@ from gmnm_pde.evolution.system import Shape, shape_of
 from gmnm_pde.integrals import integrates
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
 from gmnm_pde.methods.checkpoint import matrix, numbers, packed, unpacked
+from gmnm_pde.methods.patience import Patience
 from gmnm_pde.networks import GMNMSpec, Network, spec_name
 from gmnm_pde.networks.evolution import Evolution, segment_from_nodes
 from gmnm_pde.placement import margin_for
@@ -54,12 +55,6 @@ PROBES = 2000
 CHECK_POINTS = 1500
 """Points in space and time at which levels are compared, and at which residuals are measured."""
 
-NEAR_ROUNDING = 1e-7
-"""Without a tolerance, levels below this may take no longer than all before them."""
-
-ENOUGH = 1e-8
-"""Below this they may take no longer than half of it, and two that bring nothing end the solve."""
-
 SAFETY = 4.0
 """The estimate over the error that is expected: levels fall less evenly than in steady problems,
 and with a factor of two errors were seen to be up to four times the estimate."""
@@ -74,11 +69,6 @@ EXPECTED = 2.0
 UNRESOLVED = 1e-4
 """A solve that ends with a larger error has not converged."""
 
-PATIENT_SECONDS = 3.0
-"""A level that takes less is always tried."""
-
-LONGER = "the next level would take longer than all before it"
-HALF = "the next level would take more than half as long as all before it"
 ENDED = "steps become ever shorter"
 
 
@@ -226,9 +216,10 @@ class TimeStepping(Method):
 
     def decide(self, setting: Setting, state: State) -> Outcome | None:
         memory: Memory = state.memory
+        patience = _patience(setting, memory)
         if memory.ended is not None:
-            if _near(setting, memory):
-                return Outcome("converged", HALF if _enough(setting, memory) else LONGER)
+            if patience.near:
+                return Outcome("converged", patience.over)
             return Outcome("failed" if state.network is None else "stopped", memory.ended)
         if memory.best is None:
             return None
@@ -238,9 +229,7 @@ class TimeStepping(Method):
                 "converged", f"estimated error {error:.1e} is under rtol {setting.rtol:.1e}"
             )
         asked = setting.rtol is not None
-        near, enough = _near(setting, memory), _enough(setting, memory)
-        quick = memory.seconds < PATIENT_SECONDS
-        if memory.since_best >= ((2 if enough else 3) if quick else 1 if near else 2):
+        if memory.since_best >= patience.vain(memory.seconds):
             reason = f"further levels brought no improvement on an estimated error of {error:.1e}"
             unsure = asked or error > UNRESOLVED
             return Outcome("stopped" if unsure else "converged", reason)
@@ -250,8 +239,8 @@ class TimeStepping(Method):
         # Closer units in every direction.
         ahead = 2.0**setting.problem.domain.dimension * memory.seconds
         likely = min(max(ahead, _growth(state) * memory.seconds), 2 * ahead)
-        if near and likely > max(PATIENT_SECONDS, (0.5 if enough else 1.0) * setting.elapsed):
-            return Outcome("converged", HALF if enough else LONGER)
+        if patience.ends(likely, setting.elapsed):
+            return Outcome("converged", patience.over)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "stopped",
@@ -263,7 +252,8 @@ class TimeStepping(Method):
     # -------------------------------------------------------------------------------- details
 
     def _plan(self, setting: Setting, memory: Memory, network: Network | None) -> Plan:
-        aim = max(memory.aim, SMALLEST)
+        aim, patience = max(memory.aim, SMALLEST), _patience(setting, memory)
+        left = setting.time_limit - setting.elapsed
         return Plan(
             tolerance=0.3 * aim,
             density=memory.density,
@@ -272,18 +262,9 @@ class TimeStepping(Method):
             cut=min(max(1e-3 * aim, 3e-13), 1e-7),
             max_units=setting.max_units,
             units=setting.units,
-            deadline=time.perf_counter() + self._patience(setting, memory),
-            pace=_pace(network) if _near(setting, memory) else (),
+            deadline=time.perf_counter() + min(left, patience.seconds(setting.elapsed)),
+            pace=_pace(network) if patience.near else (),
         )
-
-    def _patience(self, setting: Setting, memory: Memory) -> float:
-        """Seconds that a level may take."""
-        left = setting.time_limit - setting.elapsed
-        if _near(setting, memory):
-            return min(
-                left, PATIENT_SECONDS + (0.5 if _enough(setting, memory) else 1.0) * setting.elapsed
-            )
-        return left
 
     def _next(
         self, setting: Setting, memory: Memory, estimate: Estimate, journey: Journey
@@ -328,20 +309,14 @@ class TimeStepping(Method):
         )  # fmt: skip
 
 
-def _near(setting: Setting, memory: Memory) -> bool:
-    """Whether a solve without a tolerance has come so far that what is left is not worth much."""
-    return setting.rtol is None and memory.best is not None and memory.best < NEAR_ROUNDING
+def _patience(setting: Setting, memory: Memory) -> Patience:
+    return Patience(memory.best if setting.rtol is None else None)
 
 
 def _growth(state: State) -> float:
     """How many times as long as the level before the last one took; one where there are none."""
     ends = [record.seconds for record in state.records[-3:]]
     return (ends[2] - ends[1]) / max(ends[1] - ends[0], 1e-9) if len(ends) == 3 else 1.0
-
-
-def _enough(setting: Setting, memory: Memory) -> bool:
-    """Whether it has come so far that a level has to be cheap to be worth it."""
-    return setting.rtol is None and memory.best is not None and memory.best < ENOUGH
 
 
 def _pace(network: Network | None) -> tuple[float, ...]:
