@@ -9,7 +9,6 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.coupling import (
     interface_block,
     interface_selection,
@@ -21,6 +20,7 @@ from gmnm_pde.errors import InputError
 from gmnm_pde.fields import as_column, uniform
 from gmnm_pde.geometry import Boundary
 from gmnm_pde.integrals import with_quadrature
+from gmnm_pde.linearised import Block
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import (
     INTEGRATED,

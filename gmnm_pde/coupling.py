@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_state
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Jet, Residual, uniform
 from gmnm_pde.geometry import Boundary, nudge
 from gmnm_pde.geometry.domain import SIDE_NAMES
+from gmnm_pde.linearised import Block, at_state
 from gmnm_pde.problem import Interface, Periodic, Problem
 from gmnm_pde.regions import Selection
 

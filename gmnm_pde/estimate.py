@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
+from gmnm_pde.linearised import Block
 
 SAFETY = 2.0
 """The estimate is to be above the error, not around it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gmnm_pde.assembly import Block, Key, probed
+from gmnm_pde.linearised import Block, Key, probed
 from gmnm_pde.problem import Problem
 
 

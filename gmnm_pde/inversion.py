@@ -14,9 +14,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_state
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, uniform
+from gmnm_pde.linearised import Block, at_state
 from gmnm_pde.problem import Condition, Data, Equation, Problem, widened
 from gmnm_pde.transforms import Transformed, transforms_of
 

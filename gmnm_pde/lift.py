@@ -23,11 +23,11 @@ from math import comb, prod
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_zero, is_linear
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Substitution, Values, uniform
 from gmnm_pde.geometry.cylinder import ENDS
 from gmnm_pde.geometry.domain import SIDE_NAMES, PointMap
+from gmnm_pde.linearised import Block, at_zero, is_linear
 from gmnm_pde.networks.base import forward_derivative
 from gmnm_pde.problem import Condition, Lifting, Problem
 

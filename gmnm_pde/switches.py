@@ -21,10 +21,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, at_zero
 from gmnm_pde.collocation import equation_blocks, where_of
 from gmnm_pde.geometry import Boundary, Domain
 from gmnm_pde.grading import REENTRANT
+from gmnm_pde.linearised import Block, Linearised, at_zero
 from gmnm_pde.problem import Condition, Problem
 
 JUMP = 1e-6

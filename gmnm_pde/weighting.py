@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, at_network, at_state, at_zero, with_rest
 from gmnm_pde.fields import uniform
+from gmnm_pde.linearised import Block, Linearised, at_network, at_state, at_zero, with_rest
 from gmnm_pde.networks import Network
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import Problem

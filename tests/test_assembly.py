@@ -12,20 +12,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gmnm_pde.assembly import (
+from gmnm_pde.assembly import parameter_rows, weight_rows
+from gmnm_pde.collocation import check_blocks, collocate
+from gmnm_pde.geometry import Rectangle
+from gmnm_pde.linearised import (
     Block,
     Linearised,
     at_network,
     at_zero,
     is_linear,
     linearise,
-    parameter_rows,
     residual_rows,
     target_rows,
-    weight_rows,
 )
-from gmnm_pde.collocation import check_blocks, collocate
-from gmnm_pde.geometry import Rectangle
 from gmnm_pde.methods.weights import assemble
 from gmnm_pde.networks import GMNM, LinearOutputNetwork, Network
 from gmnm_pde.placement import Layout, first_patch

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.estimate import Estimate, calibrated, held_back, misfit
+from gmnm_pde.linearised import Block
 
 POINTS = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]
 EXACT = torch.sin(3 * POINTS)

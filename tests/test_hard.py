@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import gmnm_pde as gp
-from gmnm_pde.assembly import Block, at_zero, weight_rows
+from gmnm_pde.assembly import weight_rows
 from gmnm_pde.collocation import collocate
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Jet
@@ -31,6 +31,7 @@ from gmnm_pde.geometry import (
     Union,
 )
 from gmnm_pde.lift import Lift, lifted
+from gmnm_pde.linearised import Block, at_zero
 from gmnm_pde.networks import GMNM, Enforced, Network, enforced
 from gmnm_pde.networks.base import forward_derivative
 from gmnm_pde.placement import Layout, first_patch

@@ -15,21 +15,13 @@ from torch import Tensor, cos, exp, sin
 
 import gmnm_pde as gp
 from gmnm_pde import methods, networks
-from gmnm_pde.assembly import (
-    Block,
-    at_network,
-    at_zero,
-    is_linear,
-    parameter_rows,
-    residual_rows,
-    target_rows,
-    weight_rows,
-)
+from gmnm_pde.assembly import parameter_rows, weight_rows
 from gmnm_pde.checks import check
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.system import shape_of
 from gmnm_pde.fields import Values
 from gmnm_pde.integrals import integrated, integrates, with_quadrature
+from gmnm_pde.linearised import Block, at_network, at_zero, is_linear, residual_rows, target_rows
 from gmnm_pde.networks import GMNM, Network
 from gmnm_pde.problem import Problem
 from gmnm_pde.quadrature import at_times, interpolation

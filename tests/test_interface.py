@@ -13,7 +13,6 @@ from shared import f64
 from torch import Tensor
 
 import gmnm_pde as gp
-from gmnm_pde.assembly import Block, at_network, linearise, residual_rows
 from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.config import load_problem
 from gmnm_pde.coupling import interface_block, interface_selection, sides
@@ -37,6 +36,7 @@ from gmnm_pde.geometry import (
     split,
 )
 from gmnm_pde.grading import interface_corners, patches_around
+from gmnm_pde.linearised import Block, at_network, linearise, residual_rows
 from gmnm_pde.networks import GMNM, GMNMSpec, LinearPieces, Pieces, joined
 from gmnm_pde.networks.base import Network
 from gmnm_pde.placement import Layout, first_patch

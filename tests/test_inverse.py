@@ -11,11 +11,12 @@ import torch
 from inverse_parts import bar, bar_data, heat, in_time, measured, on_line
 
 import gmnm_pde as gp
-from gmnm_pde.assembly import Block, at_network, residual_rows, weight_rows
+from gmnm_pde.assembly import weight_rows
 from gmnm_pde.collocation import data_block
 from gmnm_pde.geometry import Interval, Rectangle
 from gmnm_pde.inferred import CoefficientField, Constant
 from gmnm_pde.inversion import joint
+from gmnm_pde.linearised import Block, at_network, residual_rows
 from gmnm_pde.methods import inverse_in_time, reduced
 from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.networks import GMNM, Together, Uniform

@@ -11,11 +11,11 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_zero, with_rest
 from gmnm_pde.estimate import Estimate
 from gmnm_pde.fields import Jet
 from gmnm_pde.geometry import Disk, Rectangle
 from gmnm_pde.grading import Corner
+from gmnm_pde.linearised import Block, at_zero, with_rest
 from gmnm_pde.methods import LeastSquares, Setting, State
 from gmnm_pde.methods.checkpoint import packed, unpacked
 from gmnm_pde.methods.growth import Growth, Placed, Plan

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from gmnm_pde.accuracy import measure
-from gmnm_pde.assembly import at_network, residual_rows
 from gmnm_pde.collocation import collocate
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Interval, Rectangle
+from gmnm_pde.linearised import at_network, residual_rows
 from gmnm_pde.methods import (
     METHODS,
     Auto,

@@ -15,12 +15,12 @@ from torch import Tensor
 
 import gmnm_pde as gp
 from gmnm_pde.accuracy import measure
-from gmnm_pde.assembly import at_network, residual_rows
 from gmnm_pde.cli import main
 from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated
+from gmnm_pde.linearised import at_network, residual_rows
 from gmnm_pde.methods import LeastSquares, Setting, gauss_newton, least_squares
 from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.nonlinear import NotFinite, fit_nonlinear, projected

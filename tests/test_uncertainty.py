@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.geometry import Interval
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.measured import noise_weights
 from gmnm_pde.methods.smoothing import STRENGTHS, Trial, chosen, smoothing_blocks
 from gmnm_pde.methods.uncertainty import Statistics, correlations, covariance_of, undetermined

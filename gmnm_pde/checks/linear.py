@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Key, Linearised, at_state, same_slopes
 from gmnm_pde.fields import Orders, Residual, Values
+from gmnm_pde.linearised import Block, Key, Linearised, at_state, same_slopes
 from gmnm_pde.problem import Problem
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Key, at_state
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.spacing import Lattice, Spacing, product
 from gmnm_pde.fields import Jet, Orders, Values, as_column, uniform
 from gmnm_pde.geometry.domain import SIDE_NAMES
 from gmnm_pde.integrals import integrates
+from gmnm_pde.linearised import Block, Key, at_state
 from gmnm_pde.problem import Condition, IntegralCondition, Interface, Periodic, Problem
 from gmnm_pde.quadrature import at_each_time, at_one_time
 

@@ -17,7 +17,6 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, Term, at_zero, jet_of, linearise
 from gmnm_pde.errors import InputError
 from gmnm_pde.evolution.modes import Modes
 from gmnm_pde.evolution.rows import (
@@ -32,6 +31,7 @@ from gmnm_pde.evolution.rows import (
 from gmnm_pde.evolution.spacing import Spacing
 from gmnm_pde.fields import Orders, State, Values
 from gmnm_pde.integrals import integrated
+from gmnm_pde.linearised import Block, Linearised, Term, at_zero, jet_of, linearise
 from gmnm_pde.problem import Problem
 
 SMOOTHER = 0.5

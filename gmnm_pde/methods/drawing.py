@@ -26,9 +26,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.fields import uniform
 from gmnm_pde.geometry import Domain
+from gmnm_pde.linearised import Block
 from gmnm_pde.networks import GMNM
 from gmnm_pde.problem import Problem
 

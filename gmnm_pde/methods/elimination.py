@@ -12,15 +12,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import (
-    Block,
-    Linearised,
-    at_network,
-    at_zero,
-    is_linear,
-    parameter_rows,
-)
+from gmnm_pde.assembly import parameter_rows
 from gmnm_pde.linalg import factor
+from gmnm_pde.linearised import Block, Linearised, at_network, at_zero, is_linear
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.gauss_newton import minimise
 from gmnm_pde.methods.residuals import Residuals

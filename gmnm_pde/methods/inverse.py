@@ -17,12 +17,12 @@ from typing import ClassVar, cast
 
 import torch
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import misfit, rms
 from gmnm_pde.inferred import CoefficientField
 from gmnm_pde.inversion import joint, with_fields
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.base import Method, Outcome, Setting, State, placing
 from gmnm_pde.methods.growth import Growth, Plan, Progress, units_allowed
 from gmnm_pde.methods.least_squares import CHECK_POINTS, PROBES, LeastSquares

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.errors import InputError
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.networks import LinearOutputNetwork, PlacedSpec
 from gmnm_pde.placement import Layout, first_patch

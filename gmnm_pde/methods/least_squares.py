@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, is_linear, with_rest
 from gmnm_pde.collocation import collocate, data_blocks, unweighted_checks
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, doubt, held_back, misfit, rms
+from gmnm_pde.linearised import Block, is_linear, with_rest
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
 from gmnm_pde.methods.checkpoint import matrix, numbers, packed, unpacked
 from gmnm_pde.methods.endings import DIVERGED, stagnated, too_large

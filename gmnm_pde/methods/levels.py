@@ -9,8 +9,8 @@ from functools import cached_property
 
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.estimate import Estimate
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.growth import Placed, Plan
 from gmnm_pde.methods.weights import Fit
 from gmnm_pde.networks import LinearOutputNetwork

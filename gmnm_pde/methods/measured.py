@@ -10,10 +10,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.collocation import data_label
 from gmnm_pde.estimate import rms
 from gmnm_pde.inferred import Findings
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.base import Record, Setting
 from gmnm_pde.methods.reduced import Found
 from gmnm_pde.methods.uncertainty import Statistics, correlations, covariance_of, undetermined

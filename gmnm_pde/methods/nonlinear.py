@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.linalg import RIDGE, Factored, Reflections, reflections
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.gauss_newton import Minimum, minimise
 from gmnm_pde.methods.residuals import Residuals
 from gmnm_pde.methods.weights import FOR_NOISE, Damping, Fit

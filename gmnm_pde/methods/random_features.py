@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_network, is_linear, residual_rows
 from gmnm_pde.collocation import scattered
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated, misfit
+from gmnm_pde.linearised import Block, at_network, is_linear, residual_rows
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State
 from gmnm_pde.methods.drawing import SHAPES, Draw, Shape, Slopes, data_slopes, units
 from gmnm_pde.methods.growth import goal

@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 from gmnm_pde import fields
-from gmnm_pde.assembly import (
+from gmnm_pde.assembly import weight_rows
+from gmnm_pde.fields import Orders, State
+from gmnm_pde.integrals import integrated, with_quadrature
+from gmnm_pde.linearised import (
     Block,
     at_network,
     at_zero,
@@ -25,10 +28,7 @@ from gmnm_pde.assembly import (
     residual_rows,
     target_rows,
     touched_orders,
-    weight_rows,
 )
-from gmnm_pde.fields import Orders, State
-from gmnm_pde.integrals import integrated, with_quadrature
 from gmnm_pde.methods.weights import System
 from gmnm_pde.networks import LinearOutputNetwork, Network
 from gmnm_pde.problem import Problem

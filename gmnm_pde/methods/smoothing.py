@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.fields import Jet, Orders
 from gmnm_pde.geometry import Domain
+from gmnm_pde.linearised import Block
 
 STRENGTHS = tuple(10.0 ** (1 - k / 2) for k in range(15))
 """From smooth to rough."""

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_network
 from gmnm_pde.errors import InputError
 from gmnm_pde.estimate import Estimate, calibrated
 from gmnm_pde.evolution.march import Journey, March, Plan, TooManyUnits
@@ -29,6 +28,7 @@ from gmnm_pde.evolution.radau import tableau
 from gmnm_pde.evolution.spacing import Spacing
 from gmnm_pde.evolution.system import Shape, shape_of
 from gmnm_pde.integrals import integrates
+from gmnm_pde.linearised import Block, at_network
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, placing
 from gmnm_pde.methods.checkpoint import matrix, numbers, packed, unpacked
 from gmnm_pde.methods.patience import Patience

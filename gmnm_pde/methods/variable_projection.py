@@ -25,9 +25,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.collocation import check_blocks, collocate
 from gmnm_pde.estimate import Estimate, calibrated, misfit
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods import greedy
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
 from gmnm_pde.methods.charts import chart_of, moved

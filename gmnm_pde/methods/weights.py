@@ -10,17 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import (
-    Block,
-    Linearised,
-    at_network,
-    at_zero,
-    residual_rows,
-    target_rows,
-    weight_rows,
-)
+from gmnm_pde.assembly import weight_rows
 from gmnm_pde.errors import InputError
 from gmnm_pde.linalg import RIDGE, factor
+from gmnm_pde.linearised import Block, Linearised, at_network, at_zero, residual_rows, target_rows
 from gmnm_pde.networks import LinearOutputNetwork
 from gmnm_pde.problem import Problem
 

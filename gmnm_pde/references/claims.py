@@ -10,10 +10,10 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, at_state
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders, Residual, Values
 from gmnm_pde.integrals import integrated
+from gmnm_pde.linearised import Block, at_state
 from gmnm_pde.problem import Condition, Problem
 from gmnm_pde.references.grid import Side
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from gmnm_pde.assembly import Block, Linearised, linearise
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Jet, Orders, Residual, State
 from gmnm_pde.integrals import integrates
+from gmnm_pde.linearised import Block, Linearised, linearise
 from gmnm_pde.problem import Problem
 from gmnm_pde.quadrature import Quadrature
 from gmnm_pde.references.stencils import Array

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from gmnm_pde.assembly import Block, at_zero, is_linear
 from gmnm_pde.errors import InputError
+from gmnm_pde.linearised import Block, at_zero, is_linear
 from gmnm_pde.references.discrete import Discrete, Matrix
 from gmnm_pde.references.factors import Factors, Singular
 from gmnm_pde.references.roles import Roles, with_time

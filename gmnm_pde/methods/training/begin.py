@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.collocation import data_blocks, scattered
 from gmnm_pde.errors import InputError
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.training.parameters import copied, trained
 from gmnm_pde.networks import Network

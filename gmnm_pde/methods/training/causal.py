@@ -15,8 +15,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
 from gmnm_pde.errors import InputError
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.problem import Problem
 

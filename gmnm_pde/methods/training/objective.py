@@ -15,16 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import (
-    Block,
-    jet_of,
-    linearise,
-    parameter_rows,
-    residual_rows,
-    touched_orders,
-)
+from gmnm_pde.assembly import parameter_rows
 from gmnm_pde.fields import Orders, State, Values
 from gmnm_pde.integrals import integrated, with_quadrature
+from gmnm_pde.linearised import Block, jet_of, linearise, residual_rows, touched_orders
 from gmnm_pde.methods.training.parameters import gradient, trained
 from gmnm_pde.networks import Network
 from gmnm_pde.problem import Problem

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.training.objective import Objective, Weights
 
 

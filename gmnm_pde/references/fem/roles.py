@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from gmnm_pde.assembly import Block, is_linear
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Residual
 from gmnm_pde.integrals import integrates
+from gmnm_pde.linearised import Block, is_linear
 from gmnm_pde.problem import Condition, Equation, IntegralCondition, Problem
 from gmnm_pde.references.claims import Dependence, dependence
 from gmnm_pde.references.fem.outline import boundary_conditions

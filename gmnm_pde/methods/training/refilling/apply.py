@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gmnm_pde.assembly import Block
+from gmnm_pde.linearised import Block
 from gmnm_pde.methods.base import Setting
 from gmnm_pde.methods.training.objective import Objective
 from gmnm_pde.methods.training.refilling.base import Refill, Region
