@@ -90,9 +90,7 @@ class Affine(Chart):
             along = (-moves / self.P).flatten(1)
             return torch.cat([along, (stretches * self.P).flatten(1)], 1)
         along = -torch.einsum("nka,kab->nkb", moves, torch.linalg.inv(self.P))
-        products = torch.einsum("nkac,kbc->nkab", stretches, self.P)
-        row, column, weight = self._entries()
-        both = 0.5 * weight * (products[..., row, column] + products[..., column, row])
+        both = torch.einsum("nkp,kpq->nkq", stretches.flatten(2), self._slopes())
         return torch.cat([along.flatten(1), both.flatten(1)], 1)
 
     def scales(self, J: Tensor) -> Tensor:
@@ -129,6 +127,17 @@ class Affine(Chart):
                 moved = torch.linalg.solve(P, e)
             network.P.copy_(P)
             network.mu.copy_(self.mu - moved)
+
+    def _slopes(self) -> Tensor:
+        """d P / d(coordinates of E) at E = 0, of every unit, (K, d d, d (d + 1) / 2)."""
+        K, d = self.mu.shape
+        row, column, weight = self._entries()
+        entry = torch.arange(len(row), device=row.device)
+        slopes = self.P.new_zeros(K, d, d, len(row))
+        size = 0.5 * weight[:, None, None]
+        for a, b in ((row, column), (column, row)):
+            slopes[:, a, :, entry] += size * self.P[:, b].transpose(0, 1)
+        return slopes.flatten(1, 2)
 
     def _symmetric(self, entries: Tensor) -> Tensor:
         """E (K, d, d), of the same norms, from its upper triangles, (K, d (d + 1) / 2)."""

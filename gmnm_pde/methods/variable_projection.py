@@ -99,11 +99,11 @@ class VariableProjection(Method):
         tolerance: relative decrease of the loss over ``window`` steps below which it stops.
     """
 
-    iterations: int = 150
+    iterations: int = 300
     oversampling: float = 1.5
     condition_weight: float = 3.0
     tolerance: float = 0.25
-    window: int = 30
+    window: int = 25
 
     def start(self, setting: Setting, network: Network | None) -> State:
         if not isinstance(network, LinearOutputNetwork):
