@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import gmnm_pde as gp
 from gmnm_pde.accuracy import measure
-from gmnm_pde.methods import LeastSquares, Record, VariableProjection, base
+from gmnm_pde.methods import LeastSquares, Record, VariableProjection, base, variable_projection
 from gmnm_pde.networks import GMNMSpec, LinearOutputNetwork, PlacedSpec
 from gmnm_pde.problem import Problem
 from gmnm_pde.solution import Solution
@@ -345,6 +345,24 @@ def test_the_small_recipe_keeps_to_the_units_too(limit):
     recipe = gp.Recipe(GMNMSpec(units=64), (VariableProjection(iterations=3),))
     solution = solve(POISSON_2D, solver=recipe, max_units=limit)
     assert solution.units <= limit
+
+
+def test_a_step_that_overflows_is_a_step_that_was_refused(monkeypatch):
+    """Stretched by exp(20), P has no inverse; a shorter step has one."""
+    moved, refused = variable_projection.moved, []
+
+    def overflowing(network, chart, step):
+        if float(step.norm()) > 0.1:
+            refused.append(step)
+            raise torch.linalg.LinAlgError("singular")
+        return moved(network, chart, step)
+
+    monkeypatch.setattr(variable_projection, "moved", overflowing)
+    recipe = gp.Recipe(GMNMSpec(units=20), (VariableProjection(iterations=5),))
+    solution = solve(POISSON_2D, solver=recipe)
+    assert len(solution.history) == 5
+    assert solution.history[-1].residual_rms < solution.history[0].residual_rms
+    assert refused
 
 
 class Clock:

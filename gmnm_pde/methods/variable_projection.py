@@ -269,11 +269,11 @@ def improved(memory: Memory) -> Memory:
     spectrum = decomposed(J, form_for(J, memory.damping, memory.largest))
 
     def tried(step: Tensor) -> tuple[LinearOutputNetwork, Reduced | None]:
-        found = memory.limits.keep(moved(network, chart, step / scales))
         try:
+            found = memory.limits.keep(moved(network, chart, step / scales))
             return found, memory.elimination(found)
-        except RuntimeError:  # columns that overflow
-            return found, None
+        except RuntimeError:  # columns that overflow, units stretched until P has no inverse
+            return network, None
 
     def rows(step: Tensor) -> Tensor:
         left = tried(step)[1]
