@@ -28,6 +28,7 @@ from gmnm_pde.methods import (
 )
 from gmnm_pde.methods.bfgs import Moved, scaling, updated
 from gmnm_pde.methods.levenberg_marquardt import Model, searched
+from gmnm_pde.methods.starts import best_start, seeds
 from gmnm_pde.methods.training.begin import training_blocks
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied, gradient, put, vector
@@ -521,6 +522,71 @@ def test_a_network_is_refined_when_its_share_of_the_time_is_over():
 def test_a_network_without_grids_is_refused_by_both_names(option):
     with pytest.raises(InputError, match="the method lbfgs .* refine grids.*network MLP has none"):
         run(LBFGS(**option), setting(), State(), None)
+
+
+# starts
+
+
+@pytest.mark.parametrize(("count", "calls"), [(1, 0), (2, 2), (5, 5 + 3 + 2), (8, 8 + 4 + 2)])
+def test_the_better_half_of_the_starts_goes_on(count, calls):
+    """The one that is last at first wins in the end only while it is not dropped."""
+    tried: list[int] = []
+
+    def further(state: State) -> State:
+        tried.append(state.memory[0])
+        return replace(state, memory=(state.memory[0], state.memory[1] / 2))
+
+    starts = [State(memory=(k, float(count - k))) for k in range(count)]
+    best = best_start(starts, further, lambda state: state.memory[1])
+    assert best.memory[0] == count - 1
+    assert len(tried) == calls
+
+
+def test_other_seeds_lead_to_quite_other_starts():
+    first, second = seeds(0, 5), seeds(1, 5)
+    assert (first[0], second[0]) == (0, 1)
+    assert len({*first, *second}) == 10
+    assert seeds(7, 1) == [7]
+
+
+@pytest.mark.parametrize("method", [LBFGS(iterations=60), GaussNewton(iterations=60)])
+def test_the_best_of_several_starts_goes_on(method):
+    """What one of them has done counts, and that is the best after as many iterations."""
+    what = setting(LINE, MLPSpec(width=3, depth=1))
+    many = replace(method, starts=4, start_iterations=8)
+    chosen = many.start(what, None)
+    assert chosen.memory.iterations == 2 * 8
+
+    def further(state: State) -> State:
+        enough = state.memory.iterations + 8
+        while state.memory.iterations < enough:
+            state = method.step(what, state)
+        return state
+
+    alone = [method.start(replace(what, seed=seed), None) for seed in seeds(what.seed, 4)]
+    # The same points for all of them: only the network is another.
+    alone = [
+        replace(state, memory=replace(state.memory, objective=o.objective, watch=o.watch))
+        for state in alone
+        for o in [alone[0].memory]
+    ]
+    better = sorted(map(further, alone), key=lambda state: state.memory.least)[:2]
+    best = min(map(further, better), key=lambda state: state.memory.least)
+    torch.testing.assert_close(vector(chosen.network), vector(best.network), rtol=0, atol=0)
+
+
+def test_what_an_earlier_method_left_is_the_only_start():
+    what = setting()
+    network = what.initial()
+    state = LBFGS(starts=4).start(what, network)
+    assert state.memory.iterations == 0
+    torch.testing.assert_close(vector(state.network), vector(network))
+
+
+def test_the_comparison_of_starts_leaves_time_for_training():
+    what = setting(time_limit=100.0)
+    late = replace(what, started=what.started - 30.0)
+    assert LBFGS(starts=3).start(late, None).memory.iterations == 0
 
 
 # around training

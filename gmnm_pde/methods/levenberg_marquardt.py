@@ -89,6 +89,7 @@ class GaussNewton(Trained):
     """
 
     iterations: int = 500
+    start_iterations: int = 10
     accelerate: bool = True
     tolerance: float = 0.05
 

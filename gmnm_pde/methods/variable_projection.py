@@ -36,6 +36,7 @@ from gmnm_pde.methods.growth import enough_units
 from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of
 from gmnm_pde.methods.levenberg_marquardt import FIRST, Model, searched
 from gmnm_pde.methods.limits import Limits
+from gmnm_pde.methods.starts import best_start, may_go_on
 from gmnm_pde.methods.training.spectrum import decomposed, form_for
 from gmnm_pde.methods.weights import checked_rows, unweighted_rms
 from gmnm_pde.networks import LinearOutputNetwork, Network, PlacedSpec, evaluate
@@ -43,9 +44,6 @@ from gmnm_pde.placement import Layout
 
 TRIED = 5
 """Iterations that each start is trained for before they are compared."""
-
-SHARE = 0.25
-"""Of the time, what the comparison of starts may take."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +126,12 @@ class VariableProjection(Method):
         if network is None:
             return found
         starts = (found, self._begun(setting, first, network))
-        return min((self._tried(setting, start) for start in starts), key=_misfit)
+        return best_start(starts, lambda start: self._tried(setting, start), _misfit)
 
     def _tried(self, setting: Setting, state: State) -> State:
         """A start after a few iterations, which do not count."""
         for _ in range(TRIED):
-            if setting.elapsed > SHARE * setting.time_limit or state.memory.stuck:
+            if not may_go_on(setting) or state.memory.stuck:
                 break
             state = self.step(setting, state)
         memory = replace(state.memory, losses=(), least=(_misfit(state), 0))

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
+from gmnm_pde.methods.starts import best_start, may_go_on, seeds
 from gmnm_pde.methods.training.begin import begin, training_blocks
 from gmnm_pde.methods.training.causal import causal, check_time
 from gmnm_pde.methods.training.objective import Objective, Weights
@@ -33,6 +34,12 @@ FAILURES = 5
 
 RECORDS = 40
 """About so many lines of history for a method."""
+
+POSITIVE = (
+    "iterations", "condition_weight", "cells", "points_every", "windows", "starts",
+    "start_iterations",
+)  # fmt: skip
+"""Options that are above 0."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,9 @@ class Trained(Method):
             share of the iterations, or of the time limit where that is shorter.
         grid_updates: so many of the first stretches of each of them begin with grids that follow
             the points.
+        starts: networks drawn at random, of which the better half goes on until one is left
+            (:mod:`gmnm_pde.methods.starts`); only a method that starts from a new network does.
+        start_iterations: between two such choices, at least.
     """
 
     iterations: int = 1000
@@ -126,9 +136,11 @@ class Trained(Method):
     windows: int = 1
     grids: tuple[int, ...] = ()
     grid_updates: int = 0
+    starts: int = 1
+    start_iterations: int = 50
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "condition_weight", "cells", "points_every", "windows"):
+        for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}.", mend="Give a number above 0.")
         if self.causal < 0:
@@ -190,17 +202,24 @@ class Trained(Method):
         blocks = training_blocks(setting, setting.sampling, self.condition_weight, self.cells)
         watch = Watch(setting, self.condition_weight, self.cells)
         objective = Objective(setting.problem, blocks)
-        # What an earlier method left is the best network until training finds a better one.
-        seen, snapshots = watch.look(started, ())
-        memory = Memory(
-            objective,
-            Weights.ones(blocks),
-            watch,
-            started,
-            least=seen.misfit if network is not None else math.inf,
-            snapshots=snapshots,
+        if network is not None:
+            # What an earlier method left is the best one until training finds a better one.
+            return begun(objective, watch, started, earlier=True)
+        networks = [replace(setting, seed=n).initial() for n in seeds(setting.seed, self.starts)]
+        return best_start(
+            [begun(objective, watch, each) for each in networks],
+            lambda state: self._tried(setting, state),
+            lambda state: float(state.memory.least),
         )
-        return State(network=started, memory=memory)
+
+    def _tried(self, setting: Setting, state: State) -> State:
+        """A start after some iterations, which count."""
+        enough = state.memory.iterations + self.start_iterations
+        while state.memory.iterations < enough and self.decide(setting, state) is None:
+            if not may_go_on(setting):
+                break
+            state = self.step(setting, state)
+        return state
 
     def step(self, setting: Setting, state: State) -> State:
         memory = self._refilled(setting, self._regridded(setting, self._further(state.memory)))
@@ -320,6 +339,24 @@ class Trained(Method):
         )
         records = (*state.records, record)
         return replace(state, records=records, memory=replace(memory, snapshots=snapshots))
+
+
+def begun(objective: Objective, watch: Watch, network: Network, earlier: bool = False) -> State:
+    """Before the first stretch.
+
+    Arguments:
+        earlier: whether the network is what an earlier method left.
+    """
+    seen, snapshots = watch.look(network, ())
+    memory = Memory(
+        objective,
+        Weights.ones(objective.blocks),
+        watch,
+        network,
+        least=seen.misfit if earlier else math.inf,
+        snapshots=snapshots,
+    )
+    return State(network=network, memory=memory)
 
 
 def has_grids(setting: Setting, network: Network) -> bool:
