@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.studies.budget import Budget
 from validation import runner
 from validation.experiments import command
 from validation.experiments.pictures import draw
-from validation.experiments.plan import Experiment, load_plan
+from validation.experiments.plan import FUNCTIONS, Experiment, load_plan, source
 from validation.experiments.table import experiments_table
 
 TARGETS = (
@@ -31,6 +33,30 @@ def test_the_plan_has_eight_targets_and_poisson_with_every_solver_at_one_size() 
     problem = load_problem("fit-smooth").problem
     for solver in plan["fitting"].solvers:
         Budget(parameters=450).applied(problem, load_recipe(solver))
+
+
+# Minima that are known of Branin's function and of the camel, corners and middles of the others.
+VALUES = {
+    "franke": ((0.5, 0.5), 0.75 * (math.exp(-12.5 / 4) + math.exp(-(5.5**2) / 49 - 0.55))
+               + 0.5 * math.exp(-(2.5**2 + 1.5**2) / 4) - 0.2 * math.exp(-0.25 - 2.5**2)),
+    "cliff": ((0.3, 0.3), 1 / 9),
+    "saddle": ((1 / 3, 0.0), 2.25 / 6),
+    "sphere": ((0.5, 0.5), 7 / 18),
+    "branin": ((math.pi, 2.275), 0.397887),
+    "camel": ((0.0898, -0.7126), -1.031628),
+    "currin": ((0.0, 0.5), 3 * (1 - math.exp(-1))),
+    "lim": ((0.0, 0.0), 50 / 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FUNCTIONS.glob("*.yaml")))
+def test_the_functions_are_those_of_their_sources(name: str) -> None:
+    assert name in {each.name: each for each in load_plan()}["unseen-functions"].problems
+    problem = load_problem(source(name)).problem
+    assert problem.reference is not None
+    place, value = VALUES[name]
+    found = problem.reference.evaluate(problem, torch.tensor([place], dtype=torch.float64))
+    assert found.values.item() == pytest.approx(value, rel=2e-6)
 
 
 def test_an_unknown_experiment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

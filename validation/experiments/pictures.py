@@ -18,6 +18,7 @@ from gmnm_pde.report.comparison import draw_times
 from gmnm_pde.report.plots import save
 from gmnm_pde.report.style import STYLE, Head, field_scale, titled_figure
 from gmnm_pde.studies.rows import Point, Row
+from validation.experiments.plan import source
 
 COLUMNS = 4
 PIXELS = 60
@@ -89,7 +90,7 @@ def _panel(axes: Axes, name: str, found: Mapping[str, Any]) -> None:
 
 def _solution(axes: Axes, name: str) -> None:
     """The exact solution on a square, beside the panel."""
-    problem = load_problem(name).problem
+    problem = load_problem(source(name)).problem
     if problem.reference is None:
         return
     (a, c), (b, d) = problem.region.lower, problem.region.upper

@@ -10,6 +10,9 @@ import yaml
 
 FILE = Path(__file__).with_name("experiments.yaml")
 
+FUNCTIONS = FILE.with_name("functions")
+"""Problems of the experiments alone, beside those of the catalogue."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -30,7 +33,14 @@ class Experiment:
 
     def arguments(self, problem: str, out: Path, seeds: int, limit: float) -> list[str]:
         """Of the verb ``compare``."""
-        words = ["compare", problem, "--solvers", ",".join(self.solvers), "--seeds", str(seeds)]
+        words = [
+            "compare",
+            source(problem),
+            "--solvers",
+            ",".join(self.solvers),
+            "--seeds",
+            str(seeds),
+        ]
         words += ["--time-limit", f"{limit:g}", "--device", "cpu", "--no-classical"]
         if self.parameters is not None:
             words += ["--parameters", str(self.parameters)]
@@ -40,6 +50,12 @@ class Experiment:
         """``at most 450 parameters, 5 s a run, 3 seeds``."""
         size = "own sizes" if self.parameters is None else f"at most {self.parameters} parameters"
         return f"{size}, at most {limit:g} s a run, {seeds} seeds, one thread"
+
+
+def source(problem: str) -> str:
+    """What ``gmnm-pde`` is given for a problem: a file of the experiments, or a shipped name."""
+    path = FUNCTIONS / f"{problem}.yaml"
+    return str(path) if path.is_file() else problem
 
 
 def load_plan(names: Sequence[str] = ()) -> list[Experiment]:
