@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import ceil, log10, prod
 
 import numpy as np
@@ -193,7 +193,9 @@ class Layout:
     def _centres(self, piece: Domain, patch: Patch, *, first: bool) -> Tensor:
         """Lattice points whose distance to the piece's part in the patch is small enough.
 
-        Distances are measured in spacings, to the nearest of many samples of that part.
+        Distances are measured in spacings, to the nearest of many samples of that part, and exactly
+        to a rectangle. Samples are never on an edge and leave out some units beyond those of a box
+        in space, which are many there and were not seen to bring anything.
         """
         h = np.array(patch.spacing)
         reach = self.margin if first else max(self.margin, self.overlap)
@@ -203,8 +205,11 @@ class Layout:
         ]
         lattice = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(h))
         inside = piece.contains(torch.from_numpy(lattice)).numpy()
-        box = np.maximum(np.array(patch.lower) - lattice, lattice - np.array(patch.upper)).clip(0)
-        from_box = np.linalg.norm(box / h, axis=1)
+        if first and piece.fills_box and len(h) == 2:
+            # Samples are never straight below a unit: one just at the margin is outside, as there.
+            near = _from_box(piece, lattice, h) < self.margin - 1e-9
+            return torch.from_numpy(lattice[inside | near])
+        from_box = _from_box(patch, lattice, h)
         keep = inside if first else inside & (from_box <= self.overlap + 1e-9)
         outside = np.flatnonzero(~inside & (from_box <= self.margin + 1e-9))
         edge = self._edge_samples(piece, patch, 0.0 if first else self.overlap + self.margin)
@@ -269,6 +274,8 @@ class Layout:
 
     def _share(self, piece: Domain, patch: Patch) -> float:
         """The part of a patch's box that is in the piece, at least a tenth."""
+        if piece.fills_box:
+            return 1.0
         steps = 24 if len(patch.lower) < 3 else 10
         axes = [
             np.linspace(a, b, steps, endpoint=False) + 0.5 * (b - a) / steps
@@ -322,10 +329,21 @@ def clustered(count: int, density: float) -> np.ndarray:
     stretch = 0.75 * density
     if stretch >= np.pi / 2:
         return points
-    # arcsin(alpha)/alpha grows from 1 to pi/2 as the points become even.
-    alphas = np.linspace(0.01, 0.999, 400)
-    alpha = float(np.interp(np.pi / 2 / stretch, np.arcsin(alphas) / alphas, alphas))
+    alpha = float(np.interp(np.pi / 2 / stretch, *_evenness()))
     return np.arcsin(alpha * points) / np.arcsin(alpha)
+
+
+@cache
+def _evenness() -> tuple[np.ndarray, np.ndarray]:
+    """arcsin(alpha)/alpha, which grows from 1 to pi/2 as the points become even, and alpha."""
+    alphas = np.linspace(0.01, 0.999, 400)
+    return np.arcsin(alphas) / alphas, alphas
+
+
+def _from_box(box: Patch | Domain, points: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """Distances of points (n, d) to a box, in spacings, zero inside."""
+    beyond = np.maximum(np.array(box.lower) - points, points - np.array(box.upper)).clip(0)
+    return np.linalg.norm(beyond / h, axis=1)
 
 
 def _widths(patch: Patch) -> list[float]:

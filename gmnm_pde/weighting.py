@@ -18,7 +18,15 @@ import torch
 from torch import Tensor
 
 from gmnm_pde.fields import uniform
-from gmnm_pde.linearised import Block, Linearised, at_network, at_state, at_zero, with_rest
+from gmnm_pde.linearised import (
+    Block,
+    Linearised,
+    at_network,
+    at_state,
+    at_zero,
+    probed,
+    with_rest,
+)
 from gmnm_pde.networks import Network
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import Problem
@@ -132,7 +140,10 @@ def _resolved_share(problem: Problem, block: Block, spacing: Tensor, expected: E
     assert block.normals is not None
     h = 1 / (block.normals / spacing).norm(dim=1)
     held = {name for name, _ in expected.form(problem, block).coefficients}
-    for equation in problem.laws:
+    for number, equation in enumerate(problem.laws):
+        # With second derivatives alone there is no layer, whatever their coefficients.
+        if not {name for name, order in _orders(problem, block, number) if order < 2} & held:
+            continue
         lin = expected.form(problem, replace(block, residual=equation.residual))
         for name in held:
             orders = [sum(alpha) for other, alpha in lin.coefficients if other == name]
@@ -145,6 +156,15 @@ def _resolved_share(problem: Problem, block: Block, spacing: Tensor, expected: E
             resolved = diffusion / (diffusion + opposing).clamp_min(1e-300)
             share = torch.where(diffusion > 0, torch.minimum(share, resolved), share)
     return share.clamp_min(1e-6)
+
+
+def _orders(problem: Problem, block: Block, number: int) -> frozenset[tuple[str, int]]:
+    """The unknowns that a law asks for, and the orders of their derivatives."""
+    known = problem.orders_of_laws
+    if number not in known:
+        jet = probed(problem, replace(block, residual=problem.laws[number].residual))
+        known[number] = frozenset((name, sum(alpha)) for name, alpha in jet.leaves)
+    return known[number]
 
 
 def _along_normal(lin: Linearised, name: str, normals: Tensor, order: int) -> Tensor:

@@ -174,7 +174,7 @@ def test_levels_with_the_same_boxes_are_checked_at_the_same_points():
     state = method.step(where, method.start(where, None))
     known = [block.points for block in state.memory.check.blocks]
     layouts = [Layout(SQUARE, patches, 3.0) for patches in ((coarse,), (fine,), (coarse, box))]
-    same, finer, boxed = (method._checked_at(where, state.memory, some) for some in layouts)
+    same, finer, boxed = (method._checked_at(where, state.memory.check, some) for some in layouts)
     for found in (same, finer):
         assert all(a.points is b for a, b in zip(found.blocks, known, strict=True))
     assert len(boxed.blocks[0].points) > len(known[0])

@@ -78,6 +78,19 @@ def test_centres_reach_the_margin_and_no_further(name, margin):
     assert bool((centres.amax(0) >= high + (margin - 1.01) * h).all())
 
 
+@pytest.mark.parametrize(("margin", "beside", "beyond"), [(2.0, 1, 1), (2.01, 2, 1), (2.3, 2, 3)])
+def test_a_margin_around_a_rectangle_is_exact(margin, beside, beyond):
+    """Units beside each side, and beyond each corner: (1, 1) is 1.41 spacings away, (1, 2) 2.24."""
+    layout = uniform_layout(Rectangle(x=(0, 4), y=(0, 2)), 2.0 * 2**0.5, margin)
+    across, up = (round(cells) + 1 for cells in layout.patches[0].cells)
+    assert layout.n_units == across * up + 2 * beside * (across + up) + 4 * beyond
+
+
+def test_without_a_margin_units_are_inside():
+    layout = uniform_layout(SQUARE, 6.0, 0.0)
+    assert layout.n_units == (round(layout.patches[0].cells[0]) - 1) ** 2
+
+
 @pytest.mark.parametrize("name", DOMAINS)
 def test_the_domain_is_covered(name):
     """No point inside is further from a unit than half the diagonal of a cell."""

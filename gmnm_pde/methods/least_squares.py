@@ -95,12 +95,12 @@ class LeastSquares(Method):
         placing(setting, self.name)
         first = self._rules.first(setting)
         enough_units(setting, first.units)
-        few = unweighted_checks(problem, first.layout, CHECK_POINTS, setting.seed)
-        linear = all(is_linear(problem, block) for block in few)
+        check = self._checked_at(setting, None, first.layout)
+        linear = all(is_linear(problem, block) for block in check.blocks)
         probes = setting.placed(problem.region.sample_interior(PROBES, "sobol", setting.seed + 1))
         if not linear and isinstance(network, LinearOutputNetwork):
             first = self._rules.starting_from(setting, first.plan, network, probes)
-        memory = Memory(Coming.known(first), probes, linear)
+        memory = Memory(Coming.known(first), probes, linear, check=check)
         if network is not None:
             values = evaluate(network, probes)
             memory = replace(memory, expected=self._expected(memory, network, values))
@@ -144,7 +144,9 @@ class LeastSquares(Method):
     def step(self, setting: Setting, state: State) -> State:
         memory: Memory = state.memory
         began = setting.elapsed
-        memory = replace(memory, check=self._checked_at(setting, memory, memory.placed.layout))
+        memory = replace(
+            memory, check=self._checked_at(setting, memory.check, memory.placed.layout)
+        )
         try:
             level = self._solve(setting, memory, state.network)
         except NotFinite as error:
@@ -282,11 +284,11 @@ class LeastSquares(Method):
             fit, trouble = fit_nonlinear(problem, network, blocks, check, previous, deadline)
         return Level(layout, network, blocks, check, fit, trouble)
 
-    def _checked_at(self, setting: Setting, memory: Memory, layout: Layout) -> CheckedAt:
+    def _checked_at(self, setting: Setting, known: CheckedAt | None, layout: Layout) -> CheckedAt:
         """Points that no fit uses, those that are known if they would be the same."""
         boxes = tuple((patch.lower, patch.upper) for patch in layout.patches)
-        if memory.check is not None and memory.check.boxes == boxes:
-            return memory.check
+        if known is not None and known.boxes == boxes:
+            return known
         many = CHECK_POINTS * min(len(layout.patches), 8)
         blocks = unweighted_checks(setting.problem, layout, many, setting.seed + 2)
         return CheckedAt(boxes, tuple(with_rest(setting.problem, block) for block in blocks))
@@ -296,7 +298,7 @@ class LeastSquares(Method):
         problem, weight, expected = setting.problem, self.condition_weight, memory.expected
         return [
             setting.placed(weighted(problem, block, layout, weight, expected))
-            for block in self._checked_at(setting, memory, layout).blocks
+            for block in self._checked_at(setting, memory.check, layout).blocks
         ]
 
     def _expected(

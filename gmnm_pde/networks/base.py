@@ -36,6 +36,12 @@ class Network(nn.Module, ABC):
     def forward(self, points: Tensor) -> Tensor:
         """(n, d) -> (n, m)."""
 
+    def evaluated(self, points: Tensor) -> Tensor:
+        """The same as ``forward`` where no gradient is asked for, of any number of points."""
+        width = self.n_units if isinstance(self, LinearOutputNetwork) else 1
+        parts = [self(points[rows]) for rows in row_blocks(points, width)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         """D^alpha of every output for each multi-index alpha, each (n, m)."""
         return {alpha: forward_derivative(self.forward, points, alpha) for alpha in orders}
@@ -218,10 +224,8 @@ class LinearOutputNetwork(Network):
 
 def evaluate(network: Network, points: Tensor) -> Tensor:
     """A network's outputs without a gradient, (n, m)."""
-    width = network.n_units if isinstance(network, LinearOutputNetwork) else 1
     with torch.no_grad():
-        parts = [network(points[rows]) for rows in row_blocks(points, width)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return network.evaluated(points)
 
 
 def row_blocks(points: Tensor, width: int) -> list[slice]:

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Orders
 from gmnm_pde.networks.base import LinearOutputNetwork, combined
+from gmnm_pde.networks.lattice import Known, Lattice
 from gmnm_pde.networks.products import FEW, Coefficients, Products, covers
 
 Projection = Literal["isotropic", "diagonal", "full", "low_rank"]
@@ -76,6 +77,7 @@ class GMNM(LinearOutputNetwork):
         self.P = nn.Parameter(P.clone())
         self.pi = nn.Parameter(mu.new_zeros(n_units, n_outputs) if pi is None else pi.clone())
         self.b = nn.Parameter(mu.new_zeros(n_outputs)) if bias else None
+        self._known_lattice: Known | None = None
 
     @classmethod
     def random(
@@ -136,6 +138,12 @@ class GMNM(LinearOutputNetwork):
         value = self._units(points) @ self.pi
         return value if self.b is None else value + self.b
 
+    def evaluated(self, points: Tensor) -> Tensor:
+        lattice = self._lattice()
+        if lattice is None:
+            return super().evaluated(points)
+        return self._sums(lattice, points, [zero := (0,) * self.n_inputs])[zero]
+
     def features(self, points: Tensor) -> Tensor:
         return self._with_bias(self._units(points), constant=1.0)
 
@@ -163,6 +171,9 @@ class GMNM(LinearOutputNetwork):
         self, points: Tensor, weights: Sequence[Mapping[Orders, Tensor]]
     ) -> list[Tensor]:
         if not self._by_products({alpha for each in weights for alpha in each}):
+            lattice = self._lattice()
+            if lattice is not None:
+                return lattice.weighted(points, weights, self.b is not None)
             return super().weighted_features(points, weights)
         products = self._products(points)
         return [self._with_constant(products.applied(each), each) for each in weights]
@@ -185,7 +196,10 @@ class GMNM(LinearOutputNetwork):
 
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         if not self._by_products(orders):
-            return super().derivatives(points, orders)
+            lattice = self._lattice()
+            if lattice is None:
+                return super().derivatives(points, orders)
+            return self._sums(lattice, points, orders)
         products = self._products(points)
         columns = self.pi.unbind(1)
         known: dict[int, Tensor] = {}
@@ -228,6 +242,25 @@ class GMNM(LinearOutputNetwork):
 
     def _by_products(self, orders: Iterable[Orders]) -> bool:
         return self.n_inputs > FEW and covers(orders)
+
+    def _sums(
+        self, lattice: Lattice, points: Tensor, orders: Collection[Orders]
+    ) -> dict[Orders, Tensor]:
+        """D^alpha of every output."""
+        found, zero = lattice.outputs(points, self.pi, orders), (0,) * self.n_inputs
+        if self.b is not None and zero in found:
+            found[zero] = found[zero] + self.b
+        return found
+
+    def _lattice(self) -> Lattice | None:
+        """The lattice that the units are on, where no gradient of theirs is asked for."""
+        # Along one coordinate there would be as many centres as units.
+        if not 1 < self.n_inputs <= FEW or torch.is_grad_enabled():
+            return None
+        known = self._known_lattice
+        if known is None or not known.holds(self.mu, self.P):
+            known = self._known_lattice = Known.of(self.mu, self.P)
+        return known.lattice
 
     def _products(self, points: Tensor) -> Products:
         return Products(points, self.mu, self.P)
