@@ -25,6 +25,7 @@ from gmnm_pde.problem import (
 )
 from gmnm_pde.references import Exact, Spectral
 from gmnm_pde.references.bases import Axis, Polynomials, Waves
+from gmnm_pde.references.factors import Factors, Singular
 from gmnm_pde.references.grid import Side
 from gmnm_pde.references.roles import Roles
 from gmnm_pde.references.rule import radau
@@ -339,6 +340,22 @@ def test_refusals():
     refused("points: 2500 or fewer", points=3000)
     with pytest.raises(InputError, match="at least 6 points, not 4"):
         Spectral(points=4)
+
+
+@pytest.mark.parametrize("n", range(3, 40))
+def test_a_matrix_that_rounding_alone_keeps_from_being_singular_is_seen(n):
+    """One row is a sum of the others; sizes of unknowns and equations say nothing about that."""
+    generator = np.random.default_rng(n)
+    matrix = generator.standard_normal((n, n))
+    sizes = 10.0 ** generator.uniform(-8, 8, (2, n))
+    right = generator.standard_normal(n)
+    regular = sizes[0, :, None] * matrix * sizes[1]
+    found = Factors(regular).solve(regular @ (right / sizes[1]))
+    np.testing.assert_allclose(sizes[1] * found, right, rtol=0, atol=1e-10)
+    matrix[0] = matrix[1:].sum(axis=0)
+    for singular in (matrix, sizes[0, :, None] * matrix * sizes[1]):
+        with pytest.raises(Singular):
+            Factors(singular)
 
 
 def test_a_blow_up_is_refused_with_its_time():

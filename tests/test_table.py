@@ -13,6 +13,7 @@ import torch
 from gmnm_pde.accuracy import Errors, measure
 from gmnm_pde.errors import InputError
 from gmnm_pde.geometry import Disk, Interval, Rectangle
+from gmnm_pde.networks import Network
 from gmnm_pde.problem import Dirichlet, Initial, Problem, Reference
 from gmnm_pde.references import Exact, Table
 from gmnm_pde.terminal import measured_text
@@ -129,7 +130,7 @@ def test_time_in_a_mesh_is_a_coordinate_or_a_field(tmp_path):
         np.testing.assert_allclose(own.numpy(), np.column_stack([x, t]), atol=1e-15)
 
 
-class Field(torch.nn.Module):
+class Field(Network):
     """A network that is a function."""
 
     def __init__(self, function) -> None:

@@ -10,6 +10,9 @@ from scipy import sparse
 from scipy.linalg import get_lapack_funcs
 from scipy.sparse.linalg import splu
 
+SINGULAR = float(np.finfo(float).eps)
+"""The inverse condition number of a matrix that rounding alone keeps from having no inverse."""
+
 
 class Singular(Exception):
     """The matrix has no inverse."""
@@ -38,7 +41,7 @@ class Factors:
             self._sparse = _eliminate(sparse.diags_array(self._scale) @ matrix)
         else:
             self._sparse = None
-            self._dense = _factorise(self._scale[:, None] * matrix)
+            self._dense = _Triangles(self._scale[:, None] * matrix)
 
     def solve(self, right: NDArray[Any]) -> NDArray[Any]:
         """A^-1 right, (n,)."""
@@ -46,9 +49,7 @@ class Factors:
         scaled = self._scale * (right.real if real else right)
         if self._sparse is not None:
             return np.asarray(self._sparse.solve(scaled))
-        lu, pivots = self._dense
-        (solve,) = get_lapack_funcs(("getrs",), (lu,))
-        return np.asarray(solve(lu, pivots, scaled)[0])
+        return self._dense.solve(scaled)
 
 
 def largest(matrix: Any) -> NDArray[np.float64]:
@@ -57,13 +58,27 @@ def largest(matrix: Any) -> NDArray[np.float64]:
     return top.toarray().ravel() if sparse.issparse(top) else np.asarray(top).ravel()
 
 
-def _factorise(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    factor, condition = get_lapack_funcs(("getrf", "gecon"), (matrix,))
-    norm = np.abs(matrix).sum(axis=0).max()
-    lu, pivots, info = factor(matrix, overwrite_a=True)
-    if info > 0 or condition(lu, norm)[0] < 1e-19:
-        raise Singular
-    return lu, pivots
+class _Triangles:
+    """L and U of a dense matrix.
+
+    Columns are scaled as well: unknowns of very different sizes, such as a pressure beside
+    velocities, would else look like a matrix without an inverse. By powers of two, which changes
+    neither pivots nor roundings.
+    """
+
+    def __init__(self, matrix: NDArray[Any]) -> None:
+        _, exponents = np.frexp(np.abs(matrix).max(axis=0))
+        self._columns = np.ldexp(1.0, -exponents)
+        matrix = matrix * self._columns
+        factor, condition = get_lapack_funcs(("getrf", "gecon"), (matrix,))
+        norm = np.abs(matrix).sum(axis=0).max()
+        self._lu, self._pivots, info = factor(matrix, overwrite_a=True)
+        if info > 0 or condition(self._lu, norm)[0] < SINGULAR:
+            raise Singular
+
+    def solve(self, right: NDArray[Any]) -> NDArray[Any]:
+        (solve,) = get_lapack_funcs(("getrs",), (self._lu,))
+        return self._columns * np.asarray(solve(self._lu, self._pivots, right)[0])
 
 
 def _eliminate(matrix: Any) -> Any:
