@@ -59,10 +59,9 @@ def commit() -> str | None:
     head = _git("rev-parse", "HEAD")
     if head is None:
         return None
-    # What this command itself writes does not count.
-    changed = _git(
-        "status", "--porcelain", "--", ".", ":!validation/results", ":!validation/TABLE.md"
-    )
+    # What such commands write themselves does not count.
+    written = ("validation/results", "validation/TABLE.md", "docs/images")
+    changed = _git("status", "--porcelain", "--", ".", *(f":!{path}" for path in written))
     return f"{head} with changes" if changed else head
 
 
