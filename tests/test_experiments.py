@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from gmnm_pde.config import load_problem, load_recipe
 from gmnm_pde.studies.budget import Budget
@@ -56,7 +57,12 @@ def test_the_functions_are_those_of_their_sources(name: str) -> None:
     assert problem.reference is not None
     place, value = VALUES[name]
     found = problem.reference.evaluate(problem, torch.tensor([place], dtype=torch.float64))
-    assert found.values.item() == pytest.approx(value, rel=2e-6)
+    stated = yaml.safe_load(Path(source(name)).read_text(encoding="utf-8"))["parameters"]
+    mean, deviation = stated["mean"], stated["deviation"]
+    assert found.values.item() * deviation + mean == pytest.approx(value, rel=2e-6)
+    many = problem.reference.evaluate(problem, problem.region.sample_interior(4096, "sobol", 0))
+    assert many.values.mean().item() == pytest.approx(0.0, abs=5e-3)
+    assert many.values.std().item() == pytest.approx(1.0, abs=5e-3)
 
 
 def test_an_unknown_experiment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
