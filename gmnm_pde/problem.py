@@ -214,12 +214,6 @@ class Problem:
         return tuple(item for item in self.equations if isinstance(item, Equation))
 
     @cached_property
-    def orders_of_laws(self) -> dict[int, frozenset[tuple[str, int]]]:
-        """By the number of a law: the unknowns that it asks for and the orders of their
-        derivatives, as far as it was looked at."""
-        return {}
-
-    @cached_property
     def region(self) -> Domain:
         """Where the unknowns live: the domain, times the interval of time if there is one."""
         return self.domain if self.time is None else Cylinder(self.domain, self.time)

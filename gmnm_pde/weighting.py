@@ -140,11 +140,13 @@ def _resolved_share(problem: Problem, block: Block, spacing: Tensor, expected: E
     assert block.normals is not None
     h = 1 / (block.normals / spacing).norm(dim=1)
     held = {name for name, _ in expected.form(problem, block).coefficients}
-    for number, equation in enumerate(problem.laws):
+    for equation in problem.laws:
+        law = replace(block, residual=equation.residual)
         # With second derivatives alone there is no layer, whatever their coefficients.
-        if not {name for name, order in _orders(problem, block, number) if order < 2} & held:
+        asked = probed(problem, law).leaves
+        if not any(name in held and sum(alpha) < 2 for name, alpha in asked):
             continue
-        lin = expected.form(problem, replace(block, residual=equation.residual))
+        lin = expected.form(problem, law)
         for name in held:
             orders = [sum(alpha) for other, alpha in lin.coefficients if other == name]
             if max(orders, default=0) != 2:
@@ -156,15 +158,6 @@ def _resolved_share(problem: Problem, block: Block, spacing: Tensor, expected: E
             resolved = diffusion / (diffusion + opposing).clamp_min(1e-300)
             share = torch.where(diffusion > 0, torch.minimum(share, resolved), share)
     return share.clamp_min(1e-6)
-
-
-def _orders(problem: Problem, block: Block, number: int) -> frozenset[tuple[str, int]]:
-    """The unknowns that a law asks for, and the orders of their derivatives."""
-    known = problem.orders_of_laws
-    if number not in known:
-        jet = probed(problem, replace(block, residual=problem.laws[number].residual))
-        known[number] = frozenset((name, sum(alpha)) for name, alpha in jet.leaves)
-    return known[number]
 
 
 def _along_normal(lin: Linearised, name: str, normals: Tensor, order: int) -> Tensor:

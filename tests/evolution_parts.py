@@ -60,7 +60,7 @@ def plan(aim: float = 1e-4, density: float = 3.0, **options: float) -> Plan:
         "tolerance": 0.3 * aim, "density": density, "margin": margin_for(0.1 * aim, RATIO),
         "ratio": RATIO, "cut": cut_for(aim), "max_units": 5000, "deadline": np.inf, **options,
     }  # fmt: skip
-    return Plan(**given)  # type: ignore[arg-type]
+    return Plan(**given)
 
 
 def growth(system: System, time: float, below: float = np.inf) -> float:
@@ -101,12 +101,12 @@ class FakeSystem:
         return Shape((self.order,), (0,))
 
     def residual(self, time: float, c: Tensor) -> Tensor:
-        return self.function(time, *c[:, 0])  # type: ignore[operator]
+        return self.function(time, *c[:, 0])
 
     def jacobians(self, time: float, c: Tensor) -> list[Tensor]:
         self.calls.append(time)
         parts = torch.autograd.functional.jacobian(
-            lambda *rates: self.function(time, *rates),  # type: ignore[operator]
+            lambda *rates: self.function(time, *rates),
             tuple(c[:, 0]),
         )
         return list(parts[: self.order + 1])

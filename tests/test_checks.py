@@ -124,7 +124,9 @@ def test_a_point_beside_a_corner_lies_on_one_side():
 
 
 def test_fourth_order_takes_two_conditions():
-    plate = lambda u: u.xxxx + 2 * u.xxyy + u.yyyy  # noqa: E731
+    def plate(u):
+        return u.xxxx + 2 * u.xxyy + u.yyyy
+
     with pytest.raises(gp.InputError, match=r"only one condition on .* of order 4, takes 2"):
         check(laplace(gp.Dirichlet("boundary"), equations=[plate]))
 

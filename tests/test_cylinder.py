@@ -197,7 +197,7 @@ def test_corners_are_where_the_ends_begin() -> None:
 )
 def test_times_that_are_none_are_refused(time: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="time"):
-        Cylinder(Interval(0, 1), time)  # type: ignore[arg-type]
+        Cylinder(Interval(0, 1), time)
 
 
 def test_unknown_sides_are_refused() -> None:

@@ -48,7 +48,7 @@ def test_only_what_conditions_leave_is_factored(
     problem: Callable[[], object], held: int | None
 ) -> None:
     made = problem()
-    system = make_system(made, evenly(made.domain, 8), aim=1e-3)  # type: ignore[attr-defined, arg-type]
+    system = make_system(made, evenly(made.domain, 8), aim=1e-3)
     assert held in (None, system.held)
     factor = Pencil(system.jacobians(0.0, some_state(system)), system.held).factor(
         torch.tensor([0.1]).double()

@@ -78,7 +78,7 @@ def line(**options: object) -> Problem:
         "coordinates": "xt", "unknowns": "u", "domain": LINE, "time": TIME,
         "equations": [lambda u: u.t - u.xx], "conditions": [Initial(0.0)], **options,
     }  # fmt: skip
-    return Problem(**given)  # type: ignore[arg-type]
+    return Problem(**given)
 
 
 def some_state(system: System, seed: int = 0) -> Tensor:

@@ -514,7 +514,7 @@ def test_point_functions_refuse_unknowns() -> None:
 )
 def test_constants_that_are_refused(given: object) -> None:
     with pytest.raises(InputError):
-        constant(given, {})  # type: ignore[arg-type]
+        constant(given, {})
 
 
 def test_constants() -> None:

@@ -643,7 +643,7 @@ def test_nested_combinations() -> None:
 )
 def test_bad_domains(make: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make()  # type: ignore[operator]
+        make()
 
 
 def test_domains_are_values() -> None:

@@ -265,7 +265,7 @@ def test_rows_are_those_of_the_free_network():
     """r(g + phi v) of a linear residual: rows @ weights - target for every v."""
     problem, network = two_unknowns()
     points = SQUARE.sample_interior(20, "random", 6)
-    residual = problem.equations[0].residual  # type: ignore[union-attr]
+    residual = problem.equations[0].residual
     block = Block("equation", "", residual, points, points.new_ones(20))
     free = network.free
     assert isinstance(free, GMNM)

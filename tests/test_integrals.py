@@ -34,13 +34,13 @@ close = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-10)
 
 def solved(problem: Problem, **options: object) -> float:
     """The largest relative error of a solve, which must have come to an end."""
-    solution = gp.solve(problem, **options)  # type: ignore[arg-type]
+    solution = gp.solve(problem, **options)
     assert solution.status == "converged"
     return max(solution.errors.relative_l2.values())
 
 
 def by(network: object, *found: object) -> gp.Recipe:
-    return gp.Recipe(network=network, methods=found)  # type: ignore[arg-type]
+    return gp.Recipe(network=network, methods=found)
 
 
 # rows and Jacobians

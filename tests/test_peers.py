@@ -406,7 +406,7 @@ def measured(
 ) -> results.Results:
     options = {"budget": None, "start": results.Results(ABOUT), "say": lambda text: None} | options
     entries = [fake(name) for name in ("one", "two")]
-    return command.measure(runner, entries, names, path=path, **options)  # type: ignore[arg-type]
+    return command.measure(runner, entries, names, path=path, **options)
 
 
 def test_a_run_goes_on_after_a_failure_and_keeps_its_rows(tmp_path: Path) -> None:

@@ -174,7 +174,10 @@ def pure_neumann() -> Problem:
         Neumann("top", exact),
         Neumann("bottom", lambda x, y: -exact(x, y)),
     ]
-    equation = lambda u, x, y: u.xx + u.yy - (1 - pi**2) * exact(x, y)  # noqa: E731
+
+    def equation(u, x, y):
+        return u.xx + u.yy - (1 - pi**2) * exact(x, y)
+
     return Problem("xy", "u", SQUARE, [equation], conditions, reference=Exact({"u": exact}))
 
 
@@ -195,7 +198,9 @@ def supported_plate() -> Problem:
     def exact(x, y):
         return sin(pi * x) * sin(pi * y)
 
-    equation = lambda u, x, y: u.xxxx + 2 * u.xxyy + u.yyyy - 4 * pi**4 * exact(x, y)  # noqa: E731
+    def equation(u, x, y):
+        return u.xxxx + 2 * u.xxyy + u.yyyy - 4 * pi**4 * exact(x, y)
+
     conditions = [Dirichlet("boundary"), Condition("boundary", lambda u: u.xx + u.yy)]
     return Problem("xy", "u", SQUARE, [equation], conditions, reference=Exact({"u": exact}))
 
@@ -330,7 +335,10 @@ def test_where_narrows_a_side():
 
 
 def test_the_mean_or_a_point_fixes_a_free_constant():
-    equation = lambda u, x: u.xx - 2.0  # noqa: E731
+
+    def equation(u, x):
+        return u.xx - 2.0
+
     flux = [Neumann("left", 0.0), Neumann("right", 2.0)]
     points = torch.tensor([[0.0], [0.4], [1.0]], dtype=torch.float64)
     square = points[:, 0] ** 2

@@ -217,7 +217,10 @@ def test_the_pressure_may_be_fixed_by_its_mean_or_not_at_all():
 
 
 def test_a_free_constant():
-    equation = lambda u, x, y: u.xx + u.yy - (1 - pi**2) * cos(pi * x) * exp(y)  # noqa: E731
+
+    def equation(u, x, y):
+        return u.xx + u.yy - (1 - pi**2) * cos(pi * x) * exp(y)
+
     sides = [
         Neumann(["left", "right"]),
         Neumann("top", lambda x, y: cos(pi * x) * exp(y)),

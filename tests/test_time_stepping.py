@@ -417,7 +417,7 @@ def test_a_step_that_outran_its_units_is_repeated():
         begun.append(t)
         return place(old, segments, t, *rest)
 
-    found._renewed = renewed  # type: ignore[method-assign]
+    found._renewed = renewed
     journey = found.run()
     assert journey.rejected >= 1
     assert len(begun) > 1

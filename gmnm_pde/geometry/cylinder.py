@@ -103,6 +103,8 @@ class Cylinder(Domain):
 
     @property
     def parts(self) -> tuple[Part, ...]:
+        # Domains ask for them to sample a boundary, which is overridden here; a use elsewhere is
+        # a mistake in the code, as a cylinder over a curved base has no parts of its own.
         raise NotImplementedError("a cylinder's boundary is sampled through its base")
 
     @cached_property

@@ -146,7 +146,7 @@ class Domain(ABC):
         return (points[:, axis] - (self.lower, self.upper)[end][axis]).abs() <= slack
 
     def _on_named(self, points: Tensor, name: str) -> Tensor:
-        """:meth:`on_side` of a :attr:`named` part."""
+        """:meth:`on_side` of a :attr:`named` part; whoever names parts writes this as well."""
         raise NotImplementedError(f"{type(self).__name__} has no part {name!r}")
 
     @property

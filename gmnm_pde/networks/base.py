@@ -38,9 +38,7 @@ class Network(nn.Module, ABC):
 
     def evaluated(self, points: Tensor) -> Tensor:
         """The same as ``forward`` where no gradient is asked for, of any number of points."""
-        width = self.n_units if isinstance(self, LinearOutputNetwork) else 1
-        parts = [self(points[rows]) for rows in row_blocks(points, width)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return in_blocks(self, points, 1)
 
     def derivatives(self, points: Tensor, orders: Collection[Orders]) -> dict[Orders, Tensor]:
         """D^alpha of every output for each multi-index alpha, each (n, m)."""
@@ -143,6 +141,9 @@ class LinearOutputNetwork(Network):
     def features(self, points: Tensor) -> Tensor:
         """(n, d) -> (n, k)."""
 
+    def evaluated(self, points: Tensor) -> Tensor:
+        return in_blocks(self, points, self.n_units)
+
     @property
     def n_units(self) -> int:
         """How many units the network is counted as: its features, if nothing else is said."""
@@ -226,6 +227,12 @@ def evaluate(network: Network, points: Tensor) -> Tensor:
     """A network's outputs without a gradient, (n, m)."""
     with torch.no_grad():
         return network.evaluated(points)
+
+
+def in_blocks(network: Network, points: Tensor, width: int) -> Tensor:
+    """``forward``, some points at a time, where each takes as many numbers as ``width``."""
+    parts = [network(points[rows]) for rows in row_blocks(points, width)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def row_blocks(points: Tensor, width: int) -> list[slice]:

@@ -142,7 +142,8 @@ class GMNM(LinearOutputNetwork):
         lattice = self._lattice()
         if lattice is None:
             return super().evaluated(points)
-        return self._sums(lattice, points, [zero := (0,) * self.n_inputs])[zero]
+        zero = (0,) * self.n_inputs
+        return self._sums(lattice, points, [zero])[zero]
 
     def features(self, points: Tensor) -> Tensor:
         return self._with_bias(self._units(points), constant=1.0)

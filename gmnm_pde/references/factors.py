@@ -73,10 +73,11 @@ class _Triangles:
         factor, condition = get_lapack_funcs(("getrf", "gecon"), (matrix,))
         norm = np.abs(matrix).sum(axis=0).max()
         self._lu, self._pivots, info = factor(matrix, overwrite_a=True)
-        if info > 0 or condition(self._lu, norm)[0] < SINGULAR:
+        if info > 0 or not condition(self._lu, norm)[0] >= SINGULAR:
             raise Singular
 
     def solve(self, right: NDArray[Any]) -> NDArray[Any]:
+        """A^-1 right, (n,)."""
         (solve,) = get_lapack_funcs(("getrs",), (self._lu,))
         return self._columns * np.asarray(solve(self._lu, self._pivots, right)[0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -203,11 +203,10 @@ class Triangles(Canvas):
     note: str = ""
     fences: tuple[Fence, ...] = ()
     rest: NDArray[np.int64] | None = None
+    points: Array = field(init=False, repr=False)
 
-    @property
-    def points(self) -> Array:  # type: ignore[override]  # a field of the other canvas
-        """(n, 2), what to evaluate."""
-        return self.mesh.points
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", self.mesh.points)
 
     @property
     def inside(self) -> NDArray[np.bool_]:

@@ -205,7 +205,8 @@ class Trained(Method):
         if network is not None:
             # What an earlier method left is the best one until training finds a better one.
             return begun(objective, watch, started, earlier=True)
-        networks = [replace(setting, seed=n).initial() for n in seeds(setting.seed, self.starts)]
+        others = seeds(setting.seed, self.starts)[1:]
+        networks = [started, *(replace(setting, seed=seed).initial() for seed in others)]
         return best_start(
             [begun(objective, watch, each) for each in networks],
             lambda state: self._tried(setting, state),
