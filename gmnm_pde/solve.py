@@ -23,7 +23,7 @@ from gmnm_pde.methods import (
     State,
     TimeStepping,
 )
-from gmnm_pde.networks import Enforced, GMNMSpec, Network, stored_name
+from gmnm_pde.networks import Enforced, GMNMSpec, Network, spec_name, stored_name
 from gmnm_pde.problem import IntegralCondition, Problem, Sampling
 from gmnm_pde.recipe import Recipe
 from gmnm_pde.solution import Solution, unique
@@ -88,6 +88,7 @@ def solve(
         raise InputError(f"rtol is {rtol}.", mend="Give a number between 0 and 1, such as 1e-6.")
     methods = [method.chosen(problem) for method in recipe.methods]
     _check_inference(problem, recipe, methods)
+    _check_derivatives(problem, recipe, checked)
     setting = Setting(
         problem=posed(problem, checked, methods),
         network=recipe.network,
@@ -311,6 +312,16 @@ def _check_inference(problem: Problem, recipe: Recipe, methods: Sequence[Method]
                 f"the method {item.name!r} cannot infer {' and '.join(problem.infer)} from data.",
                 mend="Use the method `inverse`, or the solver gmnm, which chooses it.",
             )
+
+
+def _check_derivatives(problem: Problem, recipe: Recipe, checked: Checked) -> None:
+    highest = recipe.network.highest_derivative
+    if highest is not None and checked.order > highest:
+        raise InputError(
+            f"the network {spec_name(recipe.network)} has derivatives up to order {highest}, and "
+            f"the problem {problem.name} has some of order {checked.order}.",
+            mend=f"Take splines of that order, `k: {checked.order}`, or another network.",
+        )
 
 
 def posed(problem: Problem, checked: Checked, methods: Sequence[Method]) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy.interpolate import BSpline
 from test_networks import LinearOutputConformance, assert_equal_to_rounding, seeded, uniform
 from torch import Tensor
 
+import gmnm_pde as gp
 from gmnm_pde.errors import InputError
+from gmnm_pde.methods import LBFGS
 from gmnm_pde.networks import KAN, KANSpec, rebuild, stored_options
 from gmnm_pde.networks.base import weighted_in_reverse
 from gmnm_pde.networks.kan import joined_weights, parts
@@ -286,6 +289,18 @@ def test_options_that_make_no_network_are_refused(options, says):
     with pytest.raises(InputError, match=says) as caught:
         KANSpec(**options)
     assert caught.value.mend
+
+
+def test_an_equation_of_too_high_an_order_is_refused_by_both_names():
+    """The fourth derivative of a cubic is zero, and training ended there with an error of one."""
+    cubic = gp.Recipe(network=KANSpec(widths=(2,)), methods=(LBFGS(iterations=1),))
+    with pytest.raises(
+        InputError, match="network kan .* order 3, .*biharmonic .* order 4"
+    ) as found:
+        gp.solve("biharmonic", solver=cubic)
+    assert "`k: 4`" in found.value.mend
+    able = replace(cubic, network=KANSpec(widths=(2,), k=4))
+    assert gp.solve("biharmonic", solver=able, device="cpu").history
 
 
 # pykan, which has its own way of storing the same functions

@@ -70,6 +70,10 @@ class KANSpec(BoxedSpec):
                 f"grid_eps is {self.grid_eps}.", mend="Give a number above 0, at most 1."
             )
 
+    @property
+    def highest_derivative(self) -> int:
+        return self.k
+
     def initial(
         self,
         lower: Sequence[float],

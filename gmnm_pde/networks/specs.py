@@ -24,6 +24,12 @@ RATIO = 1.6
 class NetworkSpec:
     """Options of a network. A subclass adds its own and makes the network."""
 
+    @property
+    def highest_derivative(self) -> int | None:
+        """The order beyond which derivatives of the network vanish almost everywhere, so that an
+        equation cannot be told from its rest; None if it has all of them."""
+        return None
+
     def initial(
         self,
         lower: Sequence[float],
