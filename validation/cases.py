@@ -35,8 +35,10 @@ class Case:
     Arguments:
         problem, solver: names of the catalogue; None is the recipe that the problem names.
         rtol: the tolerance asked for; the solve then has to end as "converged".
+        beyond: the points do not tell so much: it may end as "stopped" instead, and has to say so.
         label, set: what is changed in the problem, in a word, and as ``--set`` takes it.
-        time_limit: seconds, where the solve may take longer than it may by itself.
+        time_limit: seconds, where the solve may take longer than it may by itself. They are seconds
+            of the reference machine as the limit is, but never more of them than here.
         relative_l2: limit of the measured error; ``aim`` is only reported.
         seconds: limit of the solve on the reference machine.
         seeds: the solve is made with 0, 1, ... of them, and the worst error counts.
@@ -51,6 +53,7 @@ class Case:
     problem: str
     solver: str | None = None
     rtol: float | None = None
+    beyond: bool = False
     label: str | None = None
     set: tuple[str, ...] = ()
     time_limit: float | None = None
@@ -79,6 +82,8 @@ class CommandCase:
     Arguments:
         command: ``gmnm-pde`` and ``python`` stand for this environment's, RUN for a new folder.
         silent: nothing may be printed.
+        scaled: whether the calibration says how fast the machine is for this. Of loading files and
+            packages it does not: the limit is then of this machine's own seconds.
     """
 
     name: str
@@ -86,6 +91,7 @@ class CommandCase:
     seconds: float
     memory_gb: float | None = None
     silent: bool = False
+    scaled: bool = True
     groups: tuple[str, ...] = ("commands",)
 
 
@@ -181,11 +187,13 @@ def _sweep(data: Mapping[str, Any]) -> list[Case]:
     rows = []
     for item in data["problems"]:
         row = {"problem": item} if isinstance(item, str) else item
+        beyond = set(map(float, row.get("beyond", ())))
         for rtol in map(float, row.get("rtol", data["rtol"])):
             rows.append(
                 Case(
                     row["problem"],
                     rtol=rtol,
+                    beyond=rtol in beyond,
                     relative_l2=rtol,
                     factor=float(data["factor"]),
                     groups=("sweep",),
