@@ -13,8 +13,9 @@ from gmnm_pde.geometry import Boundary, Domain, locate, nudge
 from gmnm_pde.placement import Layout
 from gmnm_pde.problem import Problem, Sampling
 
-EDGE_SPACING = 0.6
-"""Boundary points over inner ones, in distance, where inner ones do not cluster at the boundary."""
+EDGE_DENSITY = 1 / 0.6
+"""By how much more dense boundary points are than a section through the inner ones where these do
+not cluster at the boundary: in number, so that a surface in space has no more than it needs."""
 
 Window = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
 
@@ -41,7 +42,8 @@ class Region:
 def regions_of(layout: Layout, counts: Sequence[int]) -> list[Region]:
     """The patches of a layout with so many points."""
     spacings, many = layout.point_spacings(counts), len(layout.patches)
-    closer = [1.0 if piece.fills_box else EDGE_SPACING for piece in layout.pieces]
+    edge = EDGE_DENSITY ** (-1 / max(1, layout.domain.dimension - 1))
+    closer = [1.0 if piece.fills_box else edge for piece in layout.pieces]
     return [
         Region(
             patch.lower if i else None,

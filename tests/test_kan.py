@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -14,12 +15,15 @@ from test_networks import LinearOutputConformance, assert_equal_to_rounding, see
 from torch import Tensor
 
 import gmnm_pde as gp
+from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.methods import LBFGS
 from gmnm_pde.networks import KAN, KANSpec, rebuild, stored_options
 from gmnm_pde.networks.base import weighted_in_reverse
 from gmnm_pde.networks.kan import joined_weights, parts
 from gmnm_pde.networks.splines import basis, extended, fitted, local, pieces, spread, sums
+from gmnm_pde.problem import Sampling
+from gmnm_pde.recipe import Recipe
 
 
 def make_kan(spec: KANSpec, generator: torch.Generator, dtype: torch.dtype) -> KAN:
@@ -363,3 +367,19 @@ def test_the_same_finer_grids_as_pykan(peer):
     peer(points)
     for own, theirs in zip(network.refine(10).bases, peer.refine(10).act_fun, strict=True):
         assert_equal_to_rounding(own.knots, theirs.grid.detach(), 1e-12)
+
+
+def test_a_network_with_too_many_numbers_for_its_points_is_refused() -> None:
+    kan = Recipe(KANSpec((5,)), (LBFGS(iterations=2, grids=(5, 20)),))
+    poisson = load_problem("poisson").problem
+
+    def started(points: int) -> gp.Solution:
+        return gp.solve(replace(poisson, sampling=Sampling(points)), solver=kan)
+
+    with pytest.raises(InputError, match=r"network kan .*360 numbers.*problem poisson") as caught:
+        started(100)
+    found = re.search(r"([\d,]+) points inside", str(caught.value))
+    assert found is not None
+    needed = int(found[1].replace(",", ""))
+    assert 100 < needed < 360
+    started(needed)

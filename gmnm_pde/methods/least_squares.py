@@ -9,7 +9,7 @@ follows from how it did.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,10 @@ SINGULAR = 1e-5
 
 PATIENT_SECONDS = 3.0
 """A level that takes less is always tried."""
+
+LITTLE = 0.5
+"""Without a tolerance, no level that would take longer than all before it follows one that left
+more than this part of the error: what limits it, a singularity most often, is still there."""
 
 UNSEEN_LEVELS = 10
 """So many levels may bring nothing while a solution is not seen yet."""
@@ -217,6 +221,10 @@ class LeastSquares(Method):
         if near and ahead > max(0.5 * setting.elapsed, PATIENT_SECONDS):
             reason = "the next level would take more than half as long as all before it"
             return Outcome("converged" if error < NEAR_ROUNDING else "stopped", reason)
+        long = ahead > max(setting.elapsed, PATIENT_SECONDS)
+        if long and not asked and not unseen and _left(state.records) > LITTLE:
+            reason = "the last level brought little, and the next would take longer than all before"
+            return Outcome("converged" if error < NEAR_ROUNDING else "stopped", reason)
         if setting.elapsed + ahead > setting.time_limit:
             return Outcome(
                 "failed" if lost else "stopped",
@@ -355,6 +363,13 @@ def _progress(memory: Memory, level: Level, estimate: Estimate) -> Progress:
         points=torch.cat([block.points for block, _ in rows]).cpu().double(),
         indicator=torch.cat([block.at_points(row) for block, row in rows]).cpu().double(),
     )
+
+
+def _left(records: Sequence[Record]) -> float:
+    """The part of the smallest estimate so far that the last level left, zero if there is none."""
+    *before, last = [math.inf if r.estimated_error is None else r.estimated_error for r in records]
+    least = min(before, default=math.inf)
+    return last / least if math.isfinite(least) else 0.0
 
 
 def _record(setting: Setting, state: State, level: Level, estimate: Estimate) -> Record:

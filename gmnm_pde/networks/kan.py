@@ -28,6 +28,11 @@ from gmnm_pde.networks.jets import Jet, joined_along_last, sum_of
 from gmnm_pde.networks.splines import basis, extended, fitted, local, pieces, spread, sums
 from gmnm_pde.networks.stacked import StackedNetwork, hidden_widths
 
+MOST_PER_ROW = 1.5
+"""Each spline is seen by the points of its intervals only: the authors put the threshold from which
+errors grow again at one number a point (section 2.4). A little above it errors are still fair; in
+100 dimensions, at 1.5 and 2.6, the residual between points was twice that of the coarsest grid."""
+
 SAMPLES = 8
 """Points of an interval through which a finer grid gets the same function."""
 
@@ -73,6 +78,10 @@ class KANSpec(BoxedSpec):
     @property
     def highest_derivative(self) -> int:
         return self.k
+
+    @property
+    def most_per_row(self) -> float:
+        return MOST_PER_ROW
 
     def initial(
         self,

@@ -30,6 +30,12 @@ class NetworkSpec:
         equation cannot be told from its rest; None if it has all of them."""
         return None
 
+    @property
+    def most_per_row(self) -> float | None:
+        """How many numbers a network may have for each row it is trained on, before it follows the
+        points and misses what is between them; None if it does not."""
+        return None
+
     def initial(
         self,
         lower: Sequence[float],

@@ -21,6 +21,7 @@ from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Statu
 from gmnm_pde.methods.starts import best_start, may_go_on, seeds
 from gmnm_pde.methods.training.begin import begin, training_blocks
 from gmnm_pde.methods.training.causal import causal, check_time
+from gmnm_pde.methods.training.grids import check_grids, check_support
 from gmnm_pde.methods.training.objective import Objective, Weights
 from gmnm_pde.methods.training.parameters import copied
 from gmnm_pde.methods.training.refilling import REFILLS
@@ -193,13 +194,10 @@ class Trained(Method):
         for option in ("causal",) * bool(self.causal) + ("windows",) * (self.windows > 1):
             check_time(setting.problem, self.name, option)
         started = begin(setting, network, self.name)
-        if (self.grids or self.grid_updates) and not has_grids(setting, started):
-            raise InputError(
-                f"the method {self.name} is asked to refine grids, and the network "
-                f"{type(started).__name__} has none.",
-                mend="Leave out `grids` and `grid_updates`, or take the network kan.",
-            )
+        if self.grids or self.grid_updates:
+            check_grids(setting, started, self.name)
         blocks = training_blocks(setting, setting.sampling, self.condition_weight, self.cells)
+        check_support(setting, started, blocks, self.grids)
         watch = Watch(setting, self.condition_weight, self.cells)
         objective = Objective(setting.problem, blocks)
         if network is not None:
@@ -358,12 +356,6 @@ def begun(objective: Objective, watch: Watch, network: Network, earlier: bool = 
         snapshots=snapshots,
     )
     return State(network=network, memory=memory)
-
-
-def has_grids(setting: Setting, network: Network) -> bool:
-    """Whether a network can be refined."""
-    few = setting.placed(setting.problem.region.sample_interior(100, "sobol", 0))
-    return network.refined(few) is not None
 
 
 def units_of(network: Network) -> int:
