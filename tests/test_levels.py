@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -241,3 +242,31 @@ def test_the_level_after_the_last_is_not_looked_for(monkeypatch):
 def test_plain_values_are_packed_as_pydantic_reads_them(value):
     assert packed(value) == TypeAdapter(type(value)).dump_python(value, mode="json")
     assert unpacked(type(value), packed(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("left", "elapsed", "ends"),
+    [(0.8, 5.0, True), (1.5, 5.0, True), (0.3, 5.0, False), (0.8, 100.0, False)],
+)
+def test_a_level_that_brought_little_is_followed_by_cheap_ones_only(left, elapsed, ends):
+    """The last one took 5 s, so that the next, larger one takes longer than that."""
+    setting = Setting(WAVE, GMNMSpec(), Sampling(), time_limit=1000.0)
+    method = LeastSquares()
+    state = method.start(setting, None)
+    for _ in range(2):
+        state = method.step(setting, state)
+    errors = (1e-5, left * 1e-5)
+    records = tuple(
+        replace(record, estimated_error=error)
+        for record, error in zip(state.records, errors, strict=True)
+    )
+    memory = replace(state.memory, seconds=5.0, best=replace(state.memory.best, error=min(errors)))
+    state = replace(state, records=records, memory=memory)
+    now = replace(setting, started=time.perf_counter() - elapsed)
+    found = method.decide(now, state)
+    assert (found is not None) is ends
+    if found is not None:
+        assert found.status == "stopped"
+        assert "brought little" in found.reason
+    # A tolerance is a tolerance.
+    assert method.decide(replace(now, rtol=1e-9), state) is None
