@@ -17,7 +17,7 @@ from gmnm_pde.fields import Jet
 from gmnm_pde.geometry import Disk, Rectangle
 from gmnm_pde.grading import Corner
 from gmnm_pde.linearised import Block, at_zero, with_rest
-from gmnm_pde.methods import LeastSquares, Setting, State
+from gmnm_pde.methods import LeastSquares, Setting, State, least_squares
 from gmnm_pde.methods.checkpoint import packed, unpacked
 from gmnm_pde.methods.growth import Growth, Placed, Plan
 from gmnm_pde.methods.levels import Best
@@ -248,8 +248,11 @@ def test_plain_values_are_packed_as_pydantic_reads_them(value):
     ("left", "elapsed", "ends"),
     [(0.8, 5.0, True), (1.5, 5.0, True), (0.3, 5.0, False), (0.8, 100.0, False)],
 )
-def test_a_level_that_brought_little_is_followed_by_cheap_ones_only(left, elapsed, ends):
+def test_a_level_that_brought_little_is_followed_by_cheap_ones_only(
+    monkeypatch, left, elapsed, ends
+):
     """The last one took 5 s, so that the next, larger one takes longer than that."""
+    monkeypatch.setattr(least_squares, "PATIENT_SECONDS", 3.0)
     setting = Setting(WAVE, GMNMSpec(), Sampling(), time_limit=1000.0)
     method = LeastSquares()
     state = method.start(setting, None)
