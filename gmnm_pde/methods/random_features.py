@@ -54,7 +54,8 @@ SAFETY = 5.0
 grids, and the factor between residual and error varies more."""
 
 SETTLED = 1e-2
-"""A Newton step that lowers the loss by a smaller part is the last."""
+"""A Newton step that lowers the loss by a smaller part is the last, and so is one that does not
+lower what is missed at points never used by more, if that is above the loss."""
 
 PATIENCE = 2
 """So many levels may bring nothing."""
@@ -300,13 +301,14 @@ def newton(
     """
     _put(network, torch.zeros_like(network.flat_weights))
     around: Network = network if previous is None else previous
-    loss, x = math.inf, network.flat_weights
+    loss, least, x = math.inf, math.inf, network.flat_weights
     for _ in range(steps):
         system, checks = (
             assemble(problem, network, some, [at_network(problem, b, around) for b in some])
             for some in (blocks, check)
         )
-        target, _ = damped(system, checks)
+        target, fit = damped(system, checks)
+        missed = torch.cat(fit.checked).square().mean().sqrt().item()
         part, before = 1.0, loss
         for _ in range(8):
             trial = x + part * (target - x) if math.isfinite(loss) else target
@@ -321,6 +323,9 @@ def newton(
         x, around = trial, network
         if math.isfinite(before) and loss > (1 - SETTLED) * before:
             break
+        if missed > max(loss, (1 - SETTLED) * least):
+            break
+        least = missed
     rows = tuple(residual_rows(block, at_network(problem, block, network)) for block in check)
     return Fit(loss, rows)
 
