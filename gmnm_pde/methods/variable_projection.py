@@ -30,7 +30,7 @@ from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linearised import Block
 from gmnm_pde.methods import greedy
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
-from gmnm_pde.methods.charts import chart_of, moved
+from gmnm_pde.methods.charts import Chart, chart_of, moved
 from gmnm_pde.methods.elimination import Elimination, Reduced
 from gmnm_pde.methods.growth import enough_units
 from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of
@@ -263,7 +263,7 @@ def improved(memory: Memory) -> Memory:
     chart = chart_of(network)
     J = reduced.projected(chart.columns(memory.elimination.jacobian(network)))
     scales = chart.scales(J)
-    J = unblocked(J / scales, reduced.residual, chart.narrowing(memory.limits.spacing))
+    J = unblocked(J / scales, reduced.residual, outward(chart, memory.limits))
     spectrum = decomposed(J, form_for(J, memory.damping, memory.largest))
 
     def tried(step: Tensor) -> tuple[LinearOutputNetwork, Reduced | None]:
@@ -288,16 +288,23 @@ def improved(memory: Memory) -> Memory:
     return replace(memory, damping=best.damping, losses=losses, network=found, reduced=left)
 
 
-def unblocked(J: Tensor, residual: Tensor, narrowing: Tensor) -> Tensor:
+def outward(chart: Chart, limits: Limits) -> Tensor:
+    """Directions (k, q) along which units at their limits leave them."""
+    found = (chart.narrowing(limits.spacing), chart.leaving(limits.points, limits.reach))
+    return torch.cat([each for each in found if len(each)] or [limits.spacing.new_zeros(0, 0)])
+
+
+def unblocked(J: Tensor, residual: Tensor, outward: Tensor) -> Tensor:
     """A Jacobian (n, q) without the directions (k, q) that the residual pushes along.
 
     Steps to beyond a limit, brought back to it, are no longer those of the linear model: a single
     unit at its limit was seen to hold up all others.
     """
-    if not len(narrowing):
+    if not len(outward):
         return J
-    pushed = narrowing[narrowing @ (J.T @ residual) < 0]
-    return J - (J @ pushed.T) @ pushed
+    pushed = outward[outward @ (J.T @ residual) < 0]
+    pushed = torch.linalg.qr(pushed.T).Q
+    return J - (J @ pushed) @ pushed.T
 
 
 def _misfit(state: State) -> float:
