@@ -23,8 +23,9 @@ WIDEST = 1e6
 """Largest width of a unit, in spacings: such a unit is constant, and P can still be inverted."""
 
 REACH = 5.0
-"""Largest distance |w| of a unit from the nearest point, in widths of the unit: the point sees a
-hundredth of the peak."""
+"""Largest distance |w| of a unit from the nearest point, in widths of the unit: the point sees a few
+millionths of the peak. A unit that far away is an exponential, of which smooth solutions need some:
+Laplace's equation's on a disk and an ellipse had 7 and 5 times the error with 3, the same with 8."""
 
 
 @dataclass(frozen=True)

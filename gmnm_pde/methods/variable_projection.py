@@ -266,24 +266,28 @@ def improved(memory: Memory) -> Memory:
     J = unblocked(J / scales, reduced.residual, outward(chart, memory.limits))
     spectrum = decomposed(J, form_for(J, memory.damping, memory.largest))
 
-    def tried(step: Tensor) -> tuple[LinearOutputNetwork, Reduced | None]:
-        try:
-            found = memory.limits.keep(moved(network, chart, step / scales))
-            return found, memory.elimination(found)
-        except RuntimeError:  # columns that overflow, units stretched until P has no inverse
-            return network, None
+    lowest = (network, reduced)
 
     def rows(step: Tensor) -> Tensor:
-        left = tried(step)[1]
-        return reduced.residual.new_full((len(J),), math.inf) if left is None else left.residual
+        nonlocal lowest
+        try:
+            found = memory.limits.keep(moved(network, chart, step / scales))
+            left = memory.elimination(found)
+        except RuntimeError:  # columns that overflow, units stretched until P has no inverse
+            return reduced.residual.new_full((len(J),), math.inf)
+        if left.loss < lowest[1].loss:
+            lowest = (found, left)
+        return left.residual
 
     damping = FIRST * spectrum.largest if memory.damping is None else memory.damping
     loss = reduced.residual.square().sum().item()
-    best = searched(Model(rows, reduced.residual, J, spectrum), damping, loss)
+    model = Model(rows, reduced.residual, J, spectrum, correct=True)
+    best = searched(model, damping, loss)
     memory = replace(memory, largest=spectrum.largest)
-    found, left = (network, reduced) if best is None else tried(best.step)
-    if best is None or left is None:
+    if best is None:
         return replace(memory, losses=(*memory.losses, reduced.loss), stuck=True)
+    # The lowest of all that were tried: the search sees each damping's last one.
+    found, left = lowest
     losses = (*memory.losses, left.loss)
     return replace(memory, damping=best.damping, losses=losses, network=found, reduced=left)
 
