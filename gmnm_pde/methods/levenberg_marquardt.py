@@ -172,6 +172,10 @@ class Model:
         corrected = Trial(_squares(self.rows(step)), damping, step)
         return corrected if corrected.loss < trial.loss else trial
 
+    def promised(self, damping: float) -> float:
+        """The loss of the linear model after the step of a damping."""
+        return _squares(self.r + self.J @ self.spectrum.step(self.r, damping))
+
     def _acceleration(self, v: Tensor, damping: float) -> Tensor:
         """a, zero where it is too long or not finite."""
         change = self.rows(PROBE * v) - self.r
@@ -197,7 +201,8 @@ def searched(model: Model, damping: float, loss: float) -> Trial | None:
         if not trial.loss < best.loss:
             break
         best = trial
-    if best.damping == damping:
+    # A larger damping promises less: where even its promise is kept, it is not worth a try.
+    if best.damping == damping and best.loss > model.promised(LADDER * damping):
         for _ in range(UP):
             trial = model.tried(best.damping * LADDER)
             if trial.loss >= best.loss and best.loss < loss:
