@@ -31,7 +31,7 @@ NARROW = 2.0
 """Least width of a candidate, in spacings of the points: training makes units narrower where that
 pays, and hardly ever wider that fit between the points."""
 
-WIDE = 2.0
+WIDE = 4.0
 """Largest width, in widths of the box."""
 
 BEYOND = 0.15
