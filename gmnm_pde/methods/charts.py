@@ -31,10 +31,10 @@ FARTHEST = 20.0
 """Largest |E|: exp(20) is wide enough for every step, and nothing overflows."""
 
 POWER = 0.3
-"""Of the norm of a unit's columns, what its damping is multiplied by. Below 1/2 a unit that the rows
-do not see is not moved. A polynomial of degree four and log(1 + x + 2y) after 6 s, two seeds each:
-3.6e-6 and 7e-7 with 0; 7e-7 and 9e-7 with 0.2; 1.9e-7 and 2.2e-8 with 0.3; 3.8e-7 and 4e-8 with
-0.4."""
+"""Of the norm of a unit's columns, what its damping is multiplied by; below 1/2 a unit that the
+rows do not see is not moved. A polynomial of degree four and log(1 + x + 2y) after 6 s, two seeds
+each: 3.6e-6 and 7e-7 with 0; 7e-7 and 9e-7 with 0.2; 1.9e-7 and 2.2e-8 with 0.3; 3.8e-7 and 4e-8
+with 0.4."""
 
 NEAR = 1e-9
 """Of a limit, the part that rounding may leave."""
@@ -152,8 +152,8 @@ class Affine(Chart):
         size = (w.square().sum(1) + stretch.square().sum(1)).sqrt()[:, None]
         found = self.mu.new_zeros(len(unit), K * d + K * stretch.shape[1])
         each = torch.arange(len(unit), device=unit.device)
-        found[:, : K * d].reshape(-1, K, d)[each, unit] = w / size
-        found[:, K * d :].reshape(-1, K, stretch.shape[1])[each, unit] = stretch / size
+        found[:, : K * d].reshape(len(unit), K, d)[each, unit] = w / size
+        found[:, K * d :].reshape(len(unit), K, stretch.shape[1])[each, unit] = stretch / size
         return found
 
     def put(self, network: nn.Module, step: Tensor) -> None:

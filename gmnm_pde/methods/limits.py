@@ -23,9 +23,9 @@ WIDEST = 1e6
 """Largest width of a unit, in spacings: such a unit is constant, and P can still be inverted."""
 
 REACH = 5.0
-"""Largest distance |w| of a unit from the nearest point, in widths of the unit: the point sees a few
-millionths of the peak. A unit that far away is an exponential, of which smooth solutions need some:
-Laplace's equation's on a disk and an ellipse had 7 and 5 times the error with 3, the same with 8."""
+"""Largest distance |w| of a unit from the nearest point, in its widths: the point sees a few
+millionths of the peak. A unit so far away is an exponential, which smooth solutions need: Poisson's
+equation on a disk and an ellipse had 7 and 5 times the error with 3, the same with 8."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class Limits:
     def around(cls, network: LinearOutputNetwork, points: Tensor, spacing: Tensor) -> Limits:
         """Limits that the network itself keeps to, but for the widths of its units."""
         with torch.no_grad():
-            far = tuple(nearest(layer.mu, layer.P, points)[0].clamp_min(REACH) for layer in _layers(network))
+            far = tuple(
+                nearest(layer.mu, layer.P, points)[0].clamp_min(REACH) for layer in _layers(network)
+            )
         return cls(points, spacing, far)
 
     def keep(self, network: LinearOutputNetwork) -> LinearOutputNetwork:

@@ -100,7 +100,7 @@ class VariableProjection(Method):
     iterations: int = 300
     oversampling: float = 1.5
     condition_weight: float = 3.0
-    tolerance: float = 0.25
+    tolerance: float = 0.2
     window: int = 25
 
     def start(self, setting: Setting, network: Network | None) -> State:
