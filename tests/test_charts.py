@@ -11,7 +11,7 @@ from torch import Tensor
 from gmnm_pde.geometry import Rectangle
 from gmnm_pde.methods.charts import Affine, Plain, chart_of, moved
 from gmnm_pde.methods.greedy import selected
-from gmnm_pde.methods.limits import Limits, bounded, nearest
+from gmnm_pde.methods.limits import REACH, Limits, bounded, nearest
 from gmnm_pde.methods.variable_projection import unblocked
 from gmnm_pde.networks import GMNM, LinearOutputNetwork
 from gmnm_pde.networks.pieces import LinearPieces
@@ -118,6 +118,55 @@ def test_directions_that_narrow_units_at_their_limit(kind):
     assert len(wide.narrowing(0.01 * spacing)) == 0
 
 
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal", "full", "pieces"])
+def test_directions_that_leave_the_points(kind):
+    network, points = copy.deepcopy(NETWORKS[kind]), some_points()
+    layer = network.networks[0] if isinstance(network, LinearPieces) else network
+    with torch.no_grad():
+        layer.mu[2] += 50.0
+        mu, P = layer.mu.clone(), layer.P.clone()
+    far = nearest(mu, P, points)[0]
+    reach = [far.clamp_min(far[2].item() / 2)]
+    reach[0][2] = far[2]
+    reach[0][[0, 1, 3, 4]] += 1.0
+    others = network.networks[1:] if isinstance(network, LinearPieces) else []
+    reach += [torch.full_like(far, 1e6) for _ in others]
+    chart = chart_of(network)
+    (found,) = chart.leaving(points, reach)
+    assert found.norm().item() == pytest.approx(1.0)
+    changed = []
+    for sign in (1e-3, -1e-3):
+        after = moved(network, chart, sign * found)
+        layer = after.networks[0] if isinstance(after, LinearPieces) else after
+        with torch.no_grad():
+            changed.append(nearest(layer.mu, layer.P, points)[0] - far)
+    assert changed[0][2] > 0 > changed[1][2]
+    assert float(torch.stack(changed)[:, [0, 1, 3, 4]].abs().max()) < 1e-12
+    # Orthogonal to it, |w| does not change to first order.
+    generator = torch.Generator().manual_seed(3)
+    other = torch.randn(found.shape, generator=generator, dtype=torch.float64)
+    across = 1e-5 * (other - (other @ found) * found)
+    after = moved(network, chart, across)
+    layer = after.networks[0] if isinstance(after, LinearPieces) else after
+    with torch.no_grad():
+        change = nearest(layer.mu, layer.P, points)[0] - far
+    assert abs(change[2].item()) < 1e-2 * abs(1e-2 * changed[0][2].item())
+
+
+def test_a_unit_with_large_weights_is_damped_more_than_others():
+    chart = chart_of(units("full"))
+    J = torch.ones(4, 25, dtype=torch.float64)
+    J[:, [2, 3, 13, 14, 15]] *= 1e6  # unit 1
+    J[:, [4, 5, 16, 17, 18]] = 0.0  # unit 2
+    scales = chart.scales(J)
+    for i in range(5):
+        own = torch.cat([scales[2 * i : 2 * i + 2], scales[10 + 3 * i : 13 + 3 * i]])
+        assert bool((own == own[0]).all())
+    assert (scales[2] / scales[0]).item() == pytest.approx(1e6**0.3)
+    assert (J / scales).isfinite().all()
+    assert bool((J[:, 4] / scales[4] == 0).all())
+
+
 # limits
 
 
@@ -143,11 +192,11 @@ def test_units_stay_where_points_see_them(kind):
     lost = copy.deepcopy(network)
     with torch.no_grad():
         lost.mu[2] += 50.0
-    before = nearest(lost, points)[0]
+    before = nearest(lost.mu, lost.P, points)[0]
     limits.keep(lost)
-    after = nearest(lost, points)[0]
-    assert before[2] > 3.5
-    assert after[2].item() == pytest.approx(3.0)
+    after = nearest(lost.mu, lost.P, points)[0]
+    assert before[2] > 1.1 * REACH
+    assert after[2].item() == pytest.approx(REACH)
     others = [0, 1, 3, 4]
     assert torch.equal(lost.mu[others], network.mu[others])
 
@@ -155,7 +204,7 @@ def test_units_stay_where_points_see_them(kind):
 def test_units_that_start_outside_may_stay_there():
     network, points = units("full"), some_points()
     with torch.no_grad():
-        network.mu[2] += 4.0
+        network.mu[2] += 8.0
     limits = Limits.around(network, points, torch.full((2,), 0.2, dtype=torch.float64))
     kept = limits.keep(copy.deepcopy(network))
     assert torch.equal(kept.mu, network.mu)

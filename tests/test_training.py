@@ -367,6 +367,36 @@ def test_the_acceleration_follows_a_parabola():
     assert bent.loss < 0.1 * plain.loss
 
 
+def test_a_chord_step_leads_to_where_the_linear_model_leads():
+    """r = (t, s + t^2): a long step along t has to bend in s."""
+    r, J = torch.tensor([1.0, 0.0], dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+
+    def rows(step):
+        return r + step + torch.stack([torch.zeros(()), step[0] ** 2])
+
+    plain, corrected = (
+        Model(rows, r, J, decomposed(J, "primal"), accelerate=False, correct=correct).tried(1e-2)
+        for correct in (False, True)
+    )
+    assert plain.loss > 0.9
+    assert corrected.loss < 1e-3 * plain.loss
+
+
+def test_larger_dampings_are_not_tried_where_they_promise_less_than_was_reached():
+    """The rows are linear: the smallest damping is the best one, and a larger one in vain."""
+    r, J = torch.tensor([1.0], dtype=torch.float64), torch.tensor([[1.0]], dtype=torch.float64)
+    steps: list[float] = []
+
+    def rows(step):
+        steps.append(float(step))
+        return r + step if len(steps) == 1 else r
+
+    best = searched(Model(rows, r, J, decomposed(J, "primal"), accelerate=False), 1.0, 1.0)
+    assert best is not None
+    assert best.damping == 1.0
+    assert steps == pytest.approx([-0.5, -0.8])
+
+
 def test_parameters_as_a_vector():
     network = setting().initial()
     theta = vector(network) + 1.0

