@@ -27,7 +27,7 @@ def trained(method: str, network: str = "mlp", **options: Any) -> dict[str, Any]
         "solver": {
             "network": {"name": network, **size.get(network, {})},
             "methods": [{"name": method, "iterations": 2, **options}],
-            "sampling": {"interior": 40, "boundary": 16},
+            "sampling": {"interior": 100, "boundary": 16},
         }
     }
 
