@@ -13,7 +13,7 @@ from gmnm_pde.collocation import scattered
 from gmnm_pde.config import load_problem
 from gmnm_pde.errors import InputError
 from gmnm_pde.fields import Field, Jet
-from gmnm_pde.methods import Auto
+from gmnm_pde.methods import Auto, Setting, random_features
 from gmnm_pde.methods.drawing import SHAPES, Draw, data_slopes, units
 from gmnm_pde.networks import GMNM, GMNMSpec, MLPSpec, gmnm
 from gmnm_pde.problem import Sampling
@@ -297,6 +297,38 @@ def test_levels_have_to_grow():
     ):
         with pytest.raises(InputError, match=words):
             gp.RandomFeatures(**options)
+
+
+def test_a_nonlinear_level_ends_where_other_points_gain_no_more(monkeypatch):
+    def source(points):
+        return 100 * (torch.sin(9 * points).prod(1) + torch.sin(7 * points.sum(1)))
+
+    rough = gp.Problem(
+        coordinates=[f"x{i}" for i in range(5)],
+        unknowns="u",
+        domain=gp.Box(((-1.0, 1.0),) * 5),
+        equations=[lambda u, points: gp.laplacian(u) - 20 * torch.sinh(3 * u) - source(points)],
+        conditions=[gp.Dirichlet("boundary", 0.0)],
+    )
+    solves = []
+    real = random_features.damped
+
+    def counted(*system):
+        solves.append(real(*system))
+        return solves[-1]
+
+    monkeypatch.setattr(random_features, "damped", counted)
+    method = gp.RandomFeatures(units=200, widths=(0.7,), shapes=("round",))
+    setting = Setting(rough, GMNMSpec(), Sampling())
+    state = method.start(setting, None)
+    solves.clear()
+    state = method.step(setting, state)
+    misses = [torch.cat(fit.checked).square().mean().sqrt().item() for _, fit in solves]
+    # The rows are fitted better than points never used, where a second step brings nothing; for the
+    # rows alone there would be four.
+    assert state.memory.estimate.misfit > 2 * solves[-1][1].residual
+    assert len(misses) == 2
+    assert misses[1] > 0.99 * misses[0]
 
 
 @pytest.mark.parametrize("rows", [400, 1500])
