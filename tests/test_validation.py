@@ -176,7 +176,7 @@ def test_each_limit_can_be_missed(change: dict[str, Any], words: str) -> None:
         ({"relative_l2": 2e-7, "estimated_error": 1e-7, "statuses": ["failed"]}, "is over"),
     ],
 )
-def test_a_tolerance_beyond_what_points_tell_is_met_or_said_not_to_be(
+def test_a_tolerance_beyond_the_method_is_met_or_said_not_to_be(
     change: dict[str, Any], words: str | None
 ) -> None:
     case = replace(SWEEP, rtol=1e-8, relative_l2=1e-8, beyond=True)

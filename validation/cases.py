@@ -35,7 +35,8 @@ class Case:
     Arguments:
         problem, solver: names of the catalogue; None is the recipe that the problem names.
         rtol: the tolerance asked for; the solve then has to end as "converged".
-        beyond: the points do not tell so much: it may end as "stopped" instead, and has to say so.
+        beyond: the method does not come so far from these points: it may end as "stopped" instead,
+            and has to say so.
         label, set: what is changed in the problem, in a word, and as ``--set`` takes it.
         time_limit: seconds, where the solve may take longer than it may by itself. They are seconds
             of the reference machine as the limit is, but never more of them than here.

@@ -138,7 +138,7 @@ def judge_case(case: Case, result: Mapping[str, Any]) -> list[str]:
             missed.append(f"a constant is off by {worst:.1e}, over {case.inferred:.0e}")
     if case.inside is not None and not result["inside"] >= case.inside:
         missed.append(f"{result['inside']} of {DATA_SETS} data sets are within two standard errors")
-    # A tolerance beyond what the points tell is met, or the solve says that it is not.
+    # A tolerance beyond what the method can do is met, or the solve says that it is not.
     refused = case.beyond and set(result["statuses"]) == {"stopped"}
     if not refused and case.relative_l2 is not None and not error <= case.relative_l2:
         missed.append(f"error {error:.1e} is over {case.relative_l2:.0e}")
