@@ -35,8 +35,6 @@ class Case:
     Arguments:
         problem, solver: names of the catalogue; None is the recipe that the problem names.
         rtol: the tolerance asked for; the solve then has to end as "converged".
-        beyond: the method does not come so far from these points: it may end as "stopped" instead,
-            and has to say so.
         label, set: what is changed in the problem, in a word, and as ``--set`` takes it.
         time_limit: seconds, where the solve may take longer than it may by itself. They are seconds
             of the reference machine as the limit is, but never more of them than here.
@@ -54,7 +52,6 @@ class Case:
     problem: str
     solver: str | None = None
     rtol: float | None = None
-    beyond: bool = False
     label: str | None = None
     set: tuple[str, ...] = ()
     time_limit: float | None = None
@@ -83,8 +80,6 @@ class CommandCase:
     Arguments:
         command: ``gmnm-pde`` and ``python`` stand for this environment's, RUN for a new folder.
         silent: nothing may be printed.
-        scaled: whether the calibration says how fast the machine is for this. Of loading files and
-            packages it does not: the limit is then of this machine's own seconds.
     """
 
     name: str
@@ -92,7 +87,6 @@ class CommandCase:
     seconds: float
     memory_gb: float | None = None
     silent: bool = False
-    scaled: bool = True
     groups: tuple[str, ...] = ("commands",)
 
 
@@ -188,13 +182,11 @@ def _sweep(data: Mapping[str, Any]) -> list[Case]:
     rows = []
     for item in data["problems"]:
         row = {"problem": item} if isinstance(item, str) else item
-        beyond = set(map(float, row.get("beyond", ())))
         for rtol in map(float, row.get("rtol", data["rtol"])):
             rows.append(
                 Case(
                     row["problem"],
                     rtol=rtol,
-                    beyond=rtol in beyond,
                     relative_l2=rtol,
                     factor=float(data["factor"]),
                     groups=("sweep",),

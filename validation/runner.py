@@ -180,9 +180,7 @@ def line(result: dict[str, Any]) -> str:
     if result.get("estimated_error") is not None:
         parts.append(f"estimated {result['estimated_error']:.1e}")
     if "seconds" in result:
-        parts.append(f"{result['seconds']:.3f} s")
-        if result["seconds_scaled"] is not None:
-            parts[-1] += f", scaled {result['seconds_scaled']:.3f} s"
+        parts.append(f"{result['seconds']:.3f} s, scaled {result['seconds_scaled']:.3f} s")
     if "errors_at_ends" in result:
         parts.append("first and last {:.1e}, {:.1e}".format(*result["errors_at_ends"]))
     if result.get("memory_gb") is not None:
